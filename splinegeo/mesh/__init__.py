@@ -1,0 +1,9 @@
+"""The planar subdivision and its refinement: batched over regions, events and windows; knows no network."""
+
+from .refinement import Refinement as Refinement
+from .refinement import refine as refine
+from .signs import EventTable as EventTable
+from .signs import decide_signs as decide_signs
+from .subdivision import BORDER as BORDER
+from .subdivision import Subdivision as Subdivision
+from .subdivision import windows as windows

@@ -1,0 +1,150 @@
+"""Chords: an event that changes sign inside a convex region cuts it along one straight segment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .crossings import Crossings
+from .order import argsort, argsort_within, is_first, ragged_arange
+from .signs import EventTable
+from .subdivision import Subdivision
+
+
+@dataclass(frozen=True)
+class Border:
+    """The regions' loops after their edges were split, as a ring of numbered positions per region.
+
+    Attributes
+    ----------
+    half_edge, vertex, region : (S',)
+        Half-edge that leaves each position, its source vertex, the region it bounds.
+    start, size : (R,)
+        First position and number of positions of each region's ring.
+    """
+
+    half_edge: Tensor
+    vertex: Tensor
+    region: Tensor
+    start: Tensor
+    size: Tensor
+
+    def next(self) -> Tensor:
+        """(S',) the following position, cyclically."""
+        following = torch.arange(1, len(self.vertex) + 1, device=self.vertex.device)
+        following[self.start + self.size - 1] = self.start
+        return following
+
+
+@dataclass(frozen=True)
+class Chords:
+    """Segments that cut regions, sorted by their first end.
+
+    Attributes
+    ----------
+    first, second : (c,) border positions, ``first < second``, of one region
+    event : (c,) the event that is zero along the chord (the lowest one where several coincide)
+    """
+
+    first: Tensor
+    second: Tensor
+    event: Tensor
+
+
+def find_chords(
+    mesh: Subdivision, events: EventTable, crossings: Crossings, border: Border, first_slot: Tensor
+) -> Chords:
+    """Every (region, event) pair that is cut, as the pair of border positions where the zero set enters and leaves.
+
+    A region that an event cuts is entered and left exactly once, through a new vertex or through an old vertex
+    where the event was decided to be zero. Events that cut a region along the same segment give one chord.
+    """
+    position, event = _strict_ends(mesh, crossings, first_slot)
+    before = torch.zeros_like(position)  # strict crossings need no check
+    zero_position, zero_event, zero_before = _zero_ends(mesh, events, first_slot)
+    if len(zero_position):
+        position = torch.cat([position, zero_position])
+        event = torch.cat([event, zero_event])
+        before = torch.cat([before, zero_before])
+
+    region = border.region.index_select(0, position)
+    cut = region * events.n_events + event
+    order = argsort_within(cut, position - border.start.index_select(0, region), int(border.size.max()))
+    cut, position, event, before = cut[order], position[order], event[order], before[order]
+
+    # Pair up: ranks 0 and 1 of each cut. A single end only touches; two zero ends with the same sign on both
+    # arcs between them touch as well (an existing edge lies on the zero set).
+    if len(zero_position):
+        pairs = _pairs(cut)
+        touches = (before[pairs] != 0) & (before[pairs] == before[pairs + 1])
+        pairs = pairs[~touches]
+    else:
+        pairs = torch.arange(0, len(cut), 2, device=cut.device)
+    first, second, event = position[pairs], position[pairs + 1], event[pairs]
+    return _distinct(Chords(first, second, event), border)
+
+
+def _pairs(cut: Tensor) -> Tensor:
+    """Index of the first member of every pair of neighbours within a group of equal `cut`."""
+    first = is_first(cut)
+    start = torch.nonzero(first)[:, 0]
+    rank = torch.arange(len(cut), device=cut.device) - start.index_select(0, first.long().cumsum(0) - 1)
+    paired = torch.zeros_like(first)
+    paired[:-1] = (rank[:-1] % 2 == 0) & (cut[1:] == cut[:-1])
+    return torch.nonzero(paired)[:, 0]
+
+
+def _strict_ends(mesh: Subdivision, crossings: Crossings, first_slot: Tensor) -> tuple[Tensor, Tensor]:
+    """Border positions of the new vertices, from both sides of their edges, and the events that made them."""
+    slots = mesh.slot_of_half_edge()
+    rank = crossings.rank()
+    n_nodes = crossings.pieces.index_select(0, crossings.edge) - 1
+    position, event = [], []
+    for backward, step in ((0, rank + 1), (1, n_nodes - rank)):
+        slot = slots.index_select(0, 2 * crossings.edge + backward)
+        inside = torch.nonzero(slot >= 0)[:, 0]
+        position.append((first_slot[slot] + step).index_select(0, inside))
+        event.append(crossings.event.index_select(0, inside))
+    return torch.cat(position), torch.cat(event)
+
+
+def _zero_ends(mesh: Subdivision, events: EventTable, first_slot: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Old vertices where an event is zero, seen from each region around: position, event, sign just before.
+
+    Of a run of neighbouring zeros only the first counts: the rest lies along an existing edge.
+    """
+    vertex, event = events.zeros()
+    if not len(vertex):
+        return vertex, event, event
+    loop_vertex = mesh.loop_vertices()
+    by_vertex = argsort(loop_vertex)
+    degree = torch.bincount(loop_vertex, minlength=len(mesh.vertices))
+    start = degree.cumsum(0) - degree
+    owner, rank = ragged_arange(degree[vertex])
+    slot = by_vertex[start[vertex[owner]] + rank]
+    event = event[owner]
+    previous = torch.zeros_like(loop_vertex)
+    previous[mesh.next_slot()] = loop_vertex
+    before = events.sign(previous[slot], event)
+    starts_run = before != 0
+    return first_slot[slot[starts_run]], event[starts_run], before[starts_run]
+
+
+def _distinct(chords: Chords, border: Border) -> Chords:
+    """Sorted by first end; chords with both ends in common become one, chords along an existing edge none."""
+    span = chords.second - chords.first
+    size = border.size.index_select(0, border.region.index_select(0, chords.first))
+    along_edge = (span == 1) | (span == size - 1)
+    if along_edge.any():
+        chords = Chords(chords.first[~along_edge], chords.second[~along_edge], chords.event[~along_edge])
+        span = span[~along_edge]
+    order = argsort_within(chords.first, span, int(border.size.max()))
+    first, second, event = chords.first[order], chords.second[order], chords.event[order]
+    new = is_first(first, second)
+    if not new.all():
+        group = new.long().cumsum(0) - 1
+        lowest = event[new].scatter_reduce(0, group, event, "amin")
+        first, second, event = first[new], second[new], lowest
+    return Chords(first, second, event)

@@ -1,0 +1,105 @@
+"""Half-edges are linked by order, not by angle, and the regions are the cycles of the links."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .chords import Border, Chords
+from .meetings import Meetings
+from .order import argsort_within, is_first, ragged_arange, starts_of
+
+
+@dataclass(frozen=True)
+class ChordEdges:
+    """The chords, cut at their inner vertices; edge f has half-edges 2 f (towards the chord's second end) and 2 f + 1.
+
+    Attributes
+    ----------
+    chord : (F,) the chord each edge lies on
+    nodes : (F, 2) its ends: border positions below S', inner vertex x as ``S' + x``
+    """
+
+    chord: Tensor
+    nodes: Tensor
+
+
+def cut_chords(chords: Chords, meetings: Meetings, n_positions: int) -> ChordEdges:
+    """Edges from each chord's first end through its inner vertices to its second end."""
+    n_inner = torch.bincount(meetings.chord, minlength=len(chords.first))
+    chord, rank = ragged_arange(n_inner + 1)
+    # The inner vertices before chord i number first_edge[i] - i: each chord has one edge more than vertices.
+    inner = torch.cat([meetings.node, meetings.node.new_zeros(1)]) + n_positions
+    after = torch.arange(len(chord), device=chord.device) - chord
+    first, second = chords.first.index_select(0, chord), chords.second.index_select(0, chord)
+    source = torch.where(rank == 0, first, inner[(after - 1).clamp(min=0)])
+    target = torch.where(rank == n_inner.index_select(0, chord), second, inner[after])
+    return ChordEdges(chord, torch.stack([source, target], dim=1))
+
+
+def link(chords: Chords, edges: ChordEdges, border: Border) -> Tensor:
+    """For every half-edge, the one that follows it around the region on its left.
+
+    At each node the outgoing half-edges stand counter-clockwise in the order of the border positions that they
+    aim at; at a border node the border's own half-edge comes first. Arriving along h, the region on the left
+    goes on with the predecessor of h's twin. One rule for every degree, and no angle is ever computed.
+
+    Returns
+    -------
+    (S' + 2F,) int
+        Border half-edges are numbered by their position, chord half-edge h as ``S' + h``.
+    """
+    n_positions = len(border.vertex)
+    node = edges.nodes.reshape(-1)
+    aim = torch.stack([chords.second, chords.first], dim=1).index_select(0, edges.chord).reshape(-1)
+    region = border.region.index_select(0, aim)
+    base = torch.where(node < n_positions, node, border.start.index_select(0, region))
+    turn = aim - base
+    turn += (turn < 0) * border.size.index_select(0, region)
+
+    order = argsort_within(node, turn, int(border.size.max()))
+    node = node.index_select(0, order)
+    first = is_first(node)
+    last = first.roll(-1)
+    group_last = torch.nonzero(last)[:, 0].index_select(0, first.long().cumsum(0) - 1)
+    outgoing = order + n_positions
+    before = outgoing.roll(1)
+    wrap = torch.where(node < n_positions, node, outgoing.index_select(0, group_last))
+    predecessor = torch.where(first, wrap, before)
+
+    following = torch.zeros(n_positions + len(order), dtype=torch.int64, device=order.device)
+    following[n_positions + (order ^ 1)] = predecessor
+    # Arriving along the border, the twin stands last: its predecessor is the last chord, or the border itself.
+    leaving = torch.arange(n_positions, device=order.device)
+    at_border = last & (node < n_positions)
+    leaving[node[at_border]] = outgoing[at_border]
+    following[:n_positions] = leaving.index_select(0, border.next())
+    return following
+
+
+def trace_cycles(following: Tensor) -> tuple[Tensor, Tensor]:
+    """All cycles of a permutation: its elements cycle after cycle in order, and the (n_cycles + 1,) offsets.
+
+    Pointer doubling finds each cycle's smallest element and every element's distance to it; the number of
+    rounds is the logarithm of the longest cycle.
+    """
+    leader = torch.arange(len(following), device=following.device)
+    distance = torch.zeros_like(leader)
+    jump, stride = following, 1
+    while True:
+        ahead = leader.index_select(0, jump)
+        better = ahead < leader
+        if not better.any():
+            break
+        distance = torch.where(better, stride + distance.index_select(0, jump), distance)
+        leader = torch.minimum(leader, ahead)
+        jump, stride = jump.index_select(0, jump), 2 * stride
+    size = torch.bincount(leader, minlength=len(following))
+    start = starts_of(size)
+    own_size = size.index_select(0, leader)
+    rank = torch.where(distance == 0, 0, own_size - distance)
+    cycles = torch.zeros_like(leader)
+    cycles[start[:-1].index_select(0, leader) + rank] = torch.arange(len(leader), device=leader.device)
+    return cycles, starts_of(size[size > 0])

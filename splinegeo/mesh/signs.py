@@ -1,0 +1,112 @@
+"""Every sign is decided once, stored in bits, and never evaluated again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_WORD = 64
+_CHUNK_ELEMENTS = 2**17  # one megabyte of float64: the passes below stay in cache
+_GATHER_BITS = 0x0102040810204080  # multiplies eight 0/1 bytes into the top byte of a word
+
+
+@dataclass(frozen=True)
+class EventTable:
+    """Decided signs of m events at V vertices, with the values they came from.
+
+    Attributes
+    ----------
+    values : (V, m) float
+        Snapped: exactly 0 where the sign was decided to be zero.
+    positive, negative : (V, ceil(m / 64)) int64
+        Bit j of a row says that event j is positive (negative) there; neither bit means zero.
+    smallest_margin : float
+        Smallest nonzero ``|value| / tolerance`` (at least 1); infinity if every value was zero.
+    n_snapped : int
+        Values within the tolerance, yet not exactly zero.
+    """
+
+    values: Tensor
+    positive: Tensor
+    negative: Tensor
+    smallest_margin: float
+    n_snapped: int
+
+    @property
+    def n_events(self) -> int:
+        """Number of events, m."""
+        return self.values.shape[1]
+
+    def at(self, vertex: Tensor, event: Tensor) -> Tensor:
+        """Values at pairs (vertex, event)."""
+        return self.values.reshape(-1).index_select(0, vertex * self.n_events + event)
+
+    def sign(self, vertex: Tensor, event: Tensor) -> Tensor:
+        """Decided signs (-1, 0, 1) at pairs (vertex, event)."""
+        word, bit = event // _WORD, event % _WORD
+        return ((self.positive[vertex, word] >> bit) & 1) - ((self.negative[vertex, word] >> bit) & 1)
+
+    def zeros(self) -> tuple[Tensor, Tensor]:
+        """Pairs (vertex, event) decided to be zero, for events that take both signs somewhere."""
+        both = _any_row(self.positive) & _any_row(self.negative)
+        return set_bits(~(self.positive | self.negative) & both)
+
+
+def decide_signs(values: Tensor, tolerance: Tensor) -> EventTable:
+    """Decide the sign of every event at every vertex, and snap in place what is within the tolerance of zero.
+
+    Parameters
+    ----------
+    values : (V, m) float, contiguous; entries that are snapped become exactly 0
+    tolerance : (m,) float, absolute, one per event
+    """
+    n_rows, n_events = values.shape
+    width = -(-n_events // _WORD) * _WORD
+    tolerance = tolerance.clamp(min=torch.finfo(values.dtype).tiny)
+    positive = torch.zeros((n_rows, width // _WORD), dtype=torch.int64, device=values.device)
+    negative = torch.zeros_like(positive)
+    margin = torch.full((), torch.inf, dtype=values.dtype, device=values.device)
+    n_snapped = torch.zeros((), dtype=torch.int64, device=values.device)
+    step = n_rows if values.is_cuda else max(1, _CHUNK_ELEMENTS // max(n_events, 1))
+    for start in range(0, n_rows, max(step, 1)):
+        chunk = values[start : start + step]
+        above, below = chunk > tolerance, chunk < -tolerance
+        positive[start : start + step] = _pack(above, width)
+        negative[start : start + step] = _pack(below, width)
+        decided = above.logical_or_(below)
+        ratio = torch.where(decided, chunk, torch.inf).abs_().div_(tolerance)
+        margin = torch.minimum(margin, ratio.amin()) if ratio.numel() else margin
+        if not decided.all():
+            n_snapped += (~decided & (chunk != 0)).sum()
+            chunk.mul_(decided)
+    return EventTable(values, positive, negative, float(margin), int(n_snapped))
+
+
+def set_bits(words: Tensor) -> tuple[Tensor, Tensor]:
+    """Row and bit index of every set bit of (n, W) words, in row order."""
+    row, word = torch.nonzero(words, as_tuple=True)
+    octets = words[row, word].reshape(-1, 1).view(torch.uint8)
+    which, octet = torch.nonzero(octets, as_tuple=True)
+    shifts = torch.arange(8, dtype=torch.uint8, device=words.device)
+    entry, bit = torch.nonzero((octets[which, octet].unsqueeze(1) >> shifts) & 1, as_tuple=True)
+    source = which.index_select(0, entry)
+    event = word.index_select(0, source) * _WORD + octet.index_select(0, entry) * 8 + bit
+    return row.index_select(0, source), event
+
+
+def _pack(flags: Tensor, width: int) -> Tensor:
+    """(n, m) booleans to (n, width / 64) words, event j at bit j % 64 of word j // 64."""
+    if flags.shape[1] < width:
+        flags = torch.nn.functional.pad(flags, (0, width - flags.shape[1]))
+    eights = flags.contiguous().view(torch.int64) * _GATHER_BITS >> 56
+    return eights.to(torch.uint8).view(torch.int64)
+
+
+def _any_row(words: Tensor) -> Tensor:
+    """Bitwise or over the rows of (n, W) words, by halving."""
+    while len(words) > 1:
+        half = (len(words) + 1) // 2
+        words = torch.cat([words[: len(words) - half] | words[half:], words[len(words) - half : half]])
+    return words.reshape(-1) if len(words) else words.new_zeros(words.shape[1])

@@ -1,0 +1,100 @@
+"""The planar subdivision: vertices, edges, and regions as loops of half-edges in ragged arrays.
+
+Edge e has two half-edges: ``2 e`` runs from ``edges[e, 0]`` to ``edges[e, 1]`` and ``2 e + 1`` back. Hence the
+source of half-edge h is ``edges.view(-1)[h]`` and its twin is ``h ^ 1``; nothing else needs to be stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .order import ragged_arange, starts_of
+
+BORDER = -1
+
+
+@dataclass(frozen=True)
+class Subdivision:
+    """One or many windows, each cut into convex regions. All windows live in one set of arrays.
+
+    Attributes
+    ----------
+    vertices : (V, 2) float
+    edges : (E, 2) int, end vertices
+    edge_layer, edge_unit : (E,) int
+        The unit whose zero set the edge lies on; `BORDER` for a window's border.
+    loops : (S,) int
+        Half-edges of the regions, counter-clockwise, region after region.
+    offsets : (R + 1,) int
+        Region r is ``loops[offsets[r]:offsets[r + 1]]``.
+    window : (R,) int
+        Which window each region lies in.
+    """
+
+    vertices: Tensor
+    edges: Tensor
+    edge_layer: Tensor
+    edge_unit: Tensor
+    loops: Tensor
+    offsets: Tensor
+    window: Tensor
+
+    @property
+    def n_regions(self) -> int:
+        """Number of regions, over all windows."""
+        return len(self.window)
+
+    def loop_vertices(self) -> Tensor:
+        """(S,) source vertex of each half-edge of the loops."""
+        return self.edges.reshape(-1).index_select(0, self.loops)
+
+    def loop_regions(self) -> Tensor:
+        """(S,) region that each half-edge of the loops belongs to."""
+        return torch.repeat_interleave(self.offsets.diff())
+
+    def slot_of_half_edge(self) -> Tensor:
+        """(2E,) position in `loops` of each half-edge; -1 outside the window."""
+        slots = self.loops.new_full((2 * len(self.edges),), -1)
+        slots[self.loops] = torch.arange(len(self.loops), device=self.loops.device)
+        return slots
+
+    def edge_regions(self) -> Tensor:
+        """(E, 2) regions on the left of each edge and of its reverse; -1 outside the window."""
+        slots = self.slot_of_half_edge()
+        regions = torch.cat([self.loop_regions(), self.loops.new_full((1,), -1)])
+        return regions[slots].reshape(-1, 2)  # slot -1 reads the appended -1
+
+    def next_slot(self) -> Tensor:
+        """(S,) position in `loops` that follows each position, cyclically within its region."""
+        following = torch.arange(1, len(self.loops) + 1, device=self.loops.device)
+        following[self.offsets[1:] - 1] = self.offsets[:-1]
+        return following
+
+    def with_vertices(self, vertices: Tensor) -> Subdivision:
+        """The same topology at other coordinates."""
+        return replace(self, vertices=vertices)
+
+
+def windows(polygons: Sequence[Tensor]) -> Subdivision:
+    """One region per polygon; each polygon is (N, 2), counter-clockwise and convex."""
+    vertices = torch.cat(list(polygons))
+    device = vertices.device
+    sizes = torch.tensor([len(p) for p in polygons], device=device)
+    offsets = starts_of(sizes)
+    owner, rank = ragged_arange(sizes)
+    source = torch.arange(len(vertices), device=device)
+    target = offsets[owner] + (rank + 1) % sizes[owner]
+    border = torch.full_like(source, BORDER)
+    return Subdivision(
+        vertices=vertices,
+        edges=torch.stack([source, target], dim=1),
+        edge_layer=border,
+        edge_unit=border,
+        loops=2 * source,
+        offsets=offsets,
+        window=torch.arange(len(polygons), device=device),
+    )
