@@ -7,3 +7,9 @@ from .errors import NonFiniteError as NonFiniteError
 from .errors import NotPiecewiseAffineError as NotPiecewiseAffineError
 from .errors import PartitionFileError as PartitionFileError
 from .errors import SplineGeoError as SplineGeoError
+from .engine import compute_partition as compute_partition
+from .engine import compute_partitions as compute_partitions
+from .partition import Certificate as Certificate
+from .partition import CheckReport as CheckReport
+from .partition import Partition as Partition
+from .slices import Slice as Slice

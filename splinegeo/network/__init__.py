@@ -1,0 +1,10 @@
+"""From a torch module to a verified list of affine and piecewise-affine operators; knows no polygon."""
+
+from .capture import Architecture as Architecture
+from .capture import capture as capture
+from .program import Environment as Environment
+from .program import Network as Network
+from .program import Step as Step
+from .section import Section as Section
+from .section import restrict as restrict
+from .verify import verify as verify

@@ -1,0 +1,165 @@
+"""The operators that splinegeo understands, by their ATen names: affine ones, and where the others break.
+
+An affine operator is *executed* on the vertices by PyTorch itself, so this table only says in which operands it is
+affine. A piecewise-affine operator additionally says where it breaks: the zero sets of its events.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+# Affine in all tensor operands together.
+JOINTLY_AFFINE = frozenset(
+    """
+    add sub rsub neg cat concat stack hstack vstack clone alias detach contiguous lift_fresh lift_fresh_copy
+    view view_as reshape reshape_as _unsafe_view flatten unflatten ravel permute transpose t swapaxes movedim moveaxis mT
+    squeeze unsqueeze expand expand_as repeat repeat_interleave tile broadcast_to slice select narrow index
+    index_select gather take_along_dim split split_with_sizes chunk tensor_split unbind unsafe_split unsafe_chunk
+    getitem sum mean cumsum flip roll rot90 diagonal diag tril triu
+    avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
+    _adaptive_avg_pool2d _adaptive_avg_pool3d
+    upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d
+    upsample_linear1d upsample_bilinear2d upsample_trilinear3d upsample_bicubic2d
+    pad constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d
+    replication_pad1d replication_pad2d replication_pad3d
+    pixel_shuffle pixel_unshuffle channel_shuffle im2col col2im unfold
+    slice_scatter select_scatter zeros_like ones_like full_like new_zeros new_ones new_full fill to _to_copy
+    """.split()
+)
+# Products: affine while at most one operand depends on the input.
+MULTILINEAR = frozenset(
+    """
+    linear conv1d conv2d conv3d convolution conv_transpose1d conv_transpose2d conv_transpose3d
+    mul multiply matmul mm bmm mv dot einsum tensordot inner outer
+    """.split()
+)
+# Affine in the first operand, the others constant.
+AFFINE_IN_FIRST = frozenset(
+    "div divide true_divide batch_norm _native_batch_norm_legit_no_training native_batch_norm dropout native_dropout "
+    "masked_fill alpha_dropout feature_dropout".split()
+)
+# A sum of one operand and a product of the two others.
+SUM_AND_PRODUCT = frozenset("addmm addmv addbmm baddbmm addcmul".split())
+# The constant mask comes first.
+AFFINE_AFTER_FIRST = frozenset(["where"])
+
+Difference = Callable[[Any, Any], Tensor]
+Events = Callable[..., Tensor]
+
+
+def is_affine(name: str, depends: list[bool]) -> bool:
+    """Whether operator `name` is affine in the operands that depend on the network's input.
+
+    `depends` says, for each tensor operand in order, whether it does.
+    """
+    if name in JOINTLY_AFFINE:
+        return True
+    if name in MULTILINEAR:
+        return sum(depends) <= 1
+    if name in AFFINE_IN_FIRST:
+        return not any(depends[1:])
+    if name in SUM_AND_PRODUCT:
+        return sum(depends[1:]) <= 1
+    if name in AFFINE_AFTER_FIRST:
+        return not depends[0]
+    return False
+
+
+def _breaks_at(*levels: float) -> Events:
+    """Events of an element-wise operator that breaks at fixed levels of its input."""
+
+    def events(minus: Difference, x: Tensor, *_: Any, **__: Any) -> Tensor:
+        return _columns(minus, x, levels)
+
+    return events
+
+
+def _columns(minus: Difference, x: Tensor, levels: Any) -> Tensor:
+    """(V, m) events ``x - level``, one block of columns per level."""
+    if len(levels) == 1 and isinstance(levels[0], int | float) and levels[0] == 0:
+        return x.reshape(len(x), -1)
+    return torch.cat([minus(x, level).reshape(len(x), -1) for level in levels], dim=1)
+
+
+def _hardtanh(minus: Difference, x: Tensor, low: float = -1.0, high: float = 1.0) -> Tensor:
+    return _columns(minus, x, (low, high))
+
+
+def _clamp(minus: Difference, x: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    return _columns(minus, x, [level for level in (min, max) if level is not None])
+
+
+def _threshold(minus: Difference, x: Tensor, level: float, value: float) -> Tensor:
+    if value != level:
+        raise ValueError(f"threshold({level}, {value}) jumps: it is continuous only if both numbers are equal")
+    return _columns(minus, x, (level,))
+
+
+def _shrink(minus: Difference, x: Tensor, level: float = 0.5) -> Tensor:
+    return _columns(minus, x, (level, -level))
+
+
+def _compare(minus: Difference, x: Tensor, other: Any) -> Tensor:
+    return minus(x, other).reshape(len(x), -1)
+
+
+# Where each piecewise-affine operator breaks: a function of the difference to use (values subtract, magnitudes add)
+# and of the operator's own arguments, giving events (V, m). Event e belongs to unit ``e % n_units``.
+PIECEWISE_AFFINE: dict[str, Events] = {
+    "relu": _breaks_at(0),
+    "leaky_relu": _breaks_at(0),
+    "prelu": _breaks_at(0),
+    "_prelu_kernel": _breaks_at(0),
+    "rrelu": _breaks_at(0),
+    "rrelu_with_noise": _breaks_at(0),
+    "abs": _breaks_at(0),
+    "relu6": _breaks_at(0.0, 6.0),
+    "hardsigmoid": _breaks_at(-3.0, 3.0),
+    "hardtanh": _hardtanh,
+    "clamp": _clamp,
+    "clip": _clamp,
+    "clamp_min": lambda minus, x, min: _columns(minus, x, (min,)),
+    "clamp_max": lambda minus, x, max: _columns(minus, x, (max,)),
+    "threshold": _threshold,
+    "softshrink": _shrink,
+    "maximum": _compare,
+    "minimum": _compare,
+}
+
+
+def magnitude(name: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Sum of the magnitudes that enter each value of an affine operator, by executing it on absolute values.
+
+    For a linear unit this is ``|w| · |a| + |b|``; rounding errors are a small multiple of it.
+    """
+    if name in ("neg", "detach"):
+        return args[0].abs()
+    if name.endswith("batch_norm") or name == "_native_batch_norm_legit_no_training":
+        x, weight, bias, mean, variance, *rest = args
+        parts = [None if p is None else p.abs() for p in (weight, bias)]
+        return target(x.abs(), *parts, -mean.abs(), variance, *rest, **kwargs)
+    if name in ("sub", "rsub"):
+        target = torch.add
+    scalars = name in ("add", "sub", "rsub", "mul", "div", "constant_pad_nd", "full_like")
+    args, kwargs = pytree.tree_map(lambda leaf: _absolute(leaf, scalars), (args, kwargs))
+    return target(*args, **kwargs)
+
+
+def _absolute(leaf: Any, scalars: bool) -> Any:
+    if isinstance(leaf, Tensor):
+        return leaf.abs() if leaf.is_floating_point() else leaf
+    return abs(leaf) if scalars and isinstance(leaf, float) else leaf
+
+
+def operator_name(target: Any) -> str:
+    """Short name of a call target: 'relu' for ``aten.relu.default``."""
+    if target is operator.getitem:
+        return "getitem"
+    schema = getattr(target, "_schema", None)
+    return schema.name.split("::")[-1] if schema is not None else getattr(target, "__name__", str(target))

@@ -1,0 +1,136 @@
+"""A network as operators in order: the form in which the engine walks through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from .operators import PIECEWISE_AFFINE, magnitude
+
+
+@dataclass(frozen=True)
+class Ref:
+    """Stands for a tensor in the arguments of a step."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Size:
+    """Stands for an integer that may depend on the number of rows n: a sympy expression in one symbol."""
+
+    expression: Any
+
+    def at(self, n: int) -> int:
+        """The integer when the batch has n rows."""
+        return int(self.expression.subs({symbol: n for symbol in self.expression.free_symbols}))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operator call.
+
+    Attributes
+    ----------
+    name : unique name of the result
+    operator : short ATen name, such as 'linear'
+    target, args, kwargs : what to call; tensors are `Ref`, row-dependent integers `Size`
+    module : path of the submodule that makes the call, '' for the root
+    layer : index into `Network.layer_names` for a nonlinearity, None for an affine operator
+    last_uses : results that no later step needs
+    """
+
+    name: str
+    operator: str
+    target: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    module: str
+    layer: int | None
+    last_uses: tuple[str, ...] = ()
+
+    def inputs(self) -> Iterator[str]:
+        """Names of the tensors among the arguments."""
+        leaves = pytree.tree_leaves((self.args, self.kwargs))
+        return (leaf.name for leaf in leaves if isinstance(leaf, Ref))
+
+
+Environment = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A captured network with its weights.
+
+    Attributes
+    ----------
+    steps : operators in topological order
+    constants : tensors that do not depend on the input: weights, buffers, and what is computed from them
+    input, output : names
+    layer_names : module paths of the nonlinearities, in order of execution
+    unit_shapes : shape of one row of each nonlinearity's output
+    """
+
+    steps: tuple[Step, ...]
+    constants: Mapping[str, Tensor]
+    input: str
+    output: str
+    layer_names: tuple[str, ...]
+    unit_shapes: tuple[tuple[int, ...], ...]
+    dtype: torch.dtype = torch.float64
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Outputs (n, ...) at inputs (n, *input_shape)."""
+        env: Environment = {self.input: x}
+        for step in self.steps:
+            self.execute(step, env, len(x))
+            self.release(step, env)
+        return env[self.output]
+
+    def execute(self, step: Step, env: Environment, n_rows: int) -> None:
+        """Run one step on the rows of the environment."""
+        args, kwargs = self.bind(step, env, n_rows)
+        env[step.name] = step.target(*args, **kwargs)
+
+    def release(self, step: Step, env: Environment) -> None:
+        """Forget the results that no later step needs."""
+        for name in step.last_uses:
+            env.pop(name, None)
+
+    def magnitude(self, step: Step, env: Environment) -> None:
+        """Run one affine step on magnitudes (1, ...) instead of values."""
+        args, kwargs = self.bind(step, env, 1)
+        env[step.name] = magnitude(step.operator, step.target, args, kwargs)
+
+    def events(self, step: Step, env: Environment, n_rows: int, minus: Any = torch.sub) -> Tensor:
+        """(V, m) events of a nonlinearity: it is affine wherever none of them changes sign."""
+        args, kwargs = self.bind(step, env, n_rows)
+        return PIECEWISE_AFFINE[step.operator](minus, *args, **kwargs)
+
+    def bind(self, step: Step, env: Environment, n_rows: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of a step, with tensors and row numbers filled in."""
+
+        def fill(leaf: Any) -> Any:
+            if isinstance(leaf, Ref):
+                return env[leaf.name] if leaf.name in env else self.constants[leaf.name]
+            if isinstance(leaf, Size):
+                return leaf.at(n_rows)
+            if isinstance(leaf, torch.dtype) and leaf.is_floating_point:
+                return self.dtype
+            return leaf
+
+        args, kwargs = pytree.tree_map(fill, (step.args, step.kwargs))
+        return args, kwargs
+
+    def to(self, device: torch.device | str | None, dtype: torch.dtype) -> Network:
+        """The same network on another device or in another float format."""
+
+        def move(tensor: Tensor) -> Tensor:
+            return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
+
+        return replace(self, constants={name: move(c) for name, c in self.constants.items()}, dtype=dtype)

@@ -1,0 +1,123 @@
+"""A network on a plane: everything before the first nonlinearity is one affine map of two coordinates.
+
+On the plane ``x = origin + basis @ v`` the values that enter the first nonlinearity are ``base + slopes @ v``. Base
+and slopes come from one value and two tangents, never from differences of values, so that small windows far from
+the origin lose no digits, and inputs of any dimension cost as little as two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .program import Environment, Network, Step
+
+_CHUNK_ELEMENTS = 2**20
+
+
+@dataclass(frozen=True)
+class Section:
+    """A network restricted to one or many planes.
+
+    Attributes
+    ----------
+    network : Network
+        With only the steps from the first nonlinearity on.
+    base : results that these steps need, at each plane's origin: (K, ...) each
+    slopes : their derivatives along the two coordinates: two (K, ...) each
+    magnitude : (1, ...) each: what entered the computation of `base`, over all planes
+    """
+
+    network: Network
+    base: Environment
+    slopes: tuple[Environment, Environment]
+    magnitude: Environment
+
+    def at(self, v: Tensor, plane: Tensor) -> Environment:
+        """Everything that the first nonlinearity and later steps need, at points (n, 2) of planes (n,)."""
+        first, second = self.slopes
+        env = {}
+        for name, base in self.base.items():
+            v0, v1 = (column.reshape(-1, *[1] * (base.ndim - 1)) for column in v.to(base.dtype).unbind(1))
+            env[name] = torch.addcmul(base[plane], first[name][plane], v0).addcmul_(second[name][plane], v1)
+        return env
+
+    def __call__(self, v: Tensor, plane: Tensor) -> Tensor:
+        """Outputs (n, ...) at points (n, 2) of planes (n,)."""
+        return self._run(self.at(v, plane), len(v))
+
+    def affine_maps(self, v: Tensor, plane: Tensor) -> tuple[Tensor, Tensor]:
+        """Value (n, out) and slope (n, out, 2) at points inside regions: one forward pass, two tangents.
+
+        The activation pattern is that of the point itself; the tangents go through it unchanged.
+        """
+        widest = max(1, *(c[:1].numel() for c in self.base.values()))
+        step = max(1, _CHUNK_ELEMENTS // widest)
+        values, slopes = [], []
+        for start in range(0, len(v), step):
+            rows = slice(start, start + step)
+            value, slope = self._map_rows(v[rows], plane[rows])
+            values.append(value)
+            slopes.append(slope)
+        return torch.cat(values), torch.cat(slopes)
+
+    def _map_rows(self, v: Tensor, plane: Tensor) -> tuple[Tensor, Tensor]:
+        env = self.at(v, plane)
+        names = list(env)
+
+        def run(*values: Tensor) -> Tensor:
+            return self._run(dict(zip(names, values, strict=True)), len(v)).reshape(len(v), -1)
+
+        def tangent(*tangents: Tensor) -> tuple[Tensor, Tensor]:
+            return torch.func.jvp(run, tuple(env.values()), tangents)
+
+        pairs = [torch.stack([slopes[name][plane] for slopes in self.slopes]) for name in names]
+        value, slope = torch.func.vmap(tangent, out_dims=(None, 0))(*pairs)
+        return value, slope.permute(1, 2, 0)
+
+    def _run(self, env: Environment, n_rows: int) -> Tensor:
+        for step in self.network.steps:
+            self.network.execute(step, env, n_rows)
+            self.network.release(step, env)
+        return env[self.network.output]
+
+
+def restrict(network: Network, origins: Tensor, bases: Tensor) -> Section:
+    """Restrict a network to planes ``origins[k] + v[0] * bases[0, k] + v[1] * bases[1, k]``.
+
+    Parameters
+    ----------
+    origins : (K, *input_shape)
+    bases : (2, K, *input_shape)
+    """
+    n_prefix = next((i for i, step in enumerate(network.steps) if step.layer is not None), len(network.steps))
+    prefix, rest = network.steps[:n_prefix], network.steps[n_prefix:]
+    wanted = {name for step in rest for name in step.inputs() if name not in network.constants} | {network.output}
+    wanted -= {step.name for step in rest}
+    rows = len(origins)
+
+    def enter(x: Tensor) -> Environment:
+        env: Environment = {network.input: x}
+        for step in prefix:
+            network.execute(step, env, rows)
+        return {name: value for name, value in env.items() if name in wanted and isinstance(value, Tensor)}
+
+    with torch.no_grad():
+        base = enter(origins)
+        slopes = tuple(torch.func.jvp(enter, (origins,), (direction,))[1] for direction in bases)
+        magnitude = _magnitudes(network, prefix, origins.abs().amax(0, keepdim=True))
+    return Section(
+        network=replace(network, steps=rest),
+        base=base,
+        slopes=(slopes[0], slopes[1]),
+        magnitude={name: magnitude[name] for name in base},
+    )
+
+
+def _magnitudes(network: Network, steps: tuple[Step, ...], x: Tensor) -> Environment:
+    env: Environment = {network.input: x}
+    for step in steps:
+        network.magnitude(step, env)
+    return env

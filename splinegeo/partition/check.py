@@ -1,0 +1,183 @@
+"""Everything that must hold of a partition, derived again from its arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from ..errors import InvalidInputError
+from ..slices import Slice
+
+if TYPE_CHECKING:
+    from .record import Partition, PlaneFunction
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+_RELATIVE = 1e-9  # of the window's size, or of the outputs' magnitude
+_MOST_SAMPLES = 20_000
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Findings of `Partition.check`; every array holds indices of offenders and is empty when all is well.
+
+    Attributes
+    ----------
+    euler : int
+        V − E + F, which must be 1.
+    area_error : float
+        Relative difference between the sum of the regions' areas and the window's area.
+    loops : regions whose loop does not follow its edges, or whose edges do not know the region
+    nonpositive_area, nonconvex : regions
+    discontinuous : edges across which the two affine maps differ
+    disagreeing : regions whose affine map differs from the network at interior points
+    n_compared : int
+        How many regions were compared with the network.
+    """
+
+    euler: int
+    area_error: float
+    loops: Ints
+    nonpositive_area: Ints
+    nonconvex: Ints
+    discontinuous: Ints
+    disagreeing: Ints
+    n_compared: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was found."""
+        found = (self.loops, self.nonpositive_area, self.nonconvex, self.discontinuous, self.disagreeing)
+        return self.euler == 1 and abs(self.area_error) <= _RELATIVE and not any(len(f) for f in found)
+
+
+def check_partition(part: Partition, model: nn.Module | None = None) -> CheckReport:
+    """See `Partition.check`."""
+    function = part.function if model is None else _ModuleFunction(part, model)
+    loops = _broken_loops(part)
+    has_maps = part.function is not None or "slope" in vars(part)
+    if model is not None and not has_maps:
+        raise InvalidInputError("this partition was saved without affine maps: nothing to compare the model with")
+    disagreeing, n_compared = _disagreeing(part, function) if has_maps and function else (_none(), 0)
+    window = part.domain.window - part.domain.window[0]
+    window_area = _shoelace(window, np.roll(window, -1, axis=0)).sum() / 2
+    return CheckReport(
+        euler=part.n_vertices - part.n_edges + part.n_regions,
+        area_error=float(part.areas.sum() / window_area - 1),
+        loops=loops,
+        nonpositive_area=np.flatnonzero(part.areas <= 0),
+        nonconvex=_nonconvex(part),
+        discontinuous=_discontinuous(part) if has_maps else _none(),
+        disagreeing=disagreeing,
+        n_compared=n_compared,
+    )
+
+
+def _none() -> Ints:
+    return np.zeros(0, dtype=np.int64)
+
+
+def _shoelace(p: Floats, q: Floats) -> Floats:
+    return p[..., 0] * q[..., 1] - p[..., 1] * q[..., 0]
+
+
+def _following(part: Partition) -> Ints:
+    """Position in the loops after each position."""
+    following = np.arange(1, len(part.region_vertices) + 1)
+    following[part.region_offsets[1:] - 1] = part.region_offsets[:-1]
+    return following
+
+
+def _owner(part: Partition) -> Ints:
+    """Region of each position in the loops."""
+    return np.repeat(np.arange(part.n_regions), np.diff(part.region_offsets))
+
+
+def _size(part: Partition) -> float:
+    return float(np.ptp(part.domain.window, axis=0).max())
+
+
+def _rounding(part: Partition) -> float:
+    """What a coordinate may be off by: windows far from the origin have coarser coordinates."""
+    return _RELATIVE * _size(part) + 8 * np.finfo(np.float64).eps * float(np.abs(part.domain.window).max())
+
+
+def _broken_loops(part: Partition) -> Ints:
+    """Regions with a step that is not the edge it claims, or an edge that does not claim the region."""
+    owner, source = _owner(part), part.region_vertices
+    target = source[_following(part)]
+    ends, sides = part.edges[part.region_edges], part.edge_regions[part.region_edges]
+    forward = (ends[:, 0] == source) & (ends[:, 1] == target) & (sides[:, 0] == owner)
+    backward = (ends[:, 1] == source) & (ends[:, 0] == target) & (sides[:, 1] == owner)
+    broken = set(owner[~(forward | backward)].tolist())
+    claims = np.bincount(part.edge_regions[part.edge_regions >= 0], minlength=part.n_regions)
+    broken |= set(np.flatnonzero(claims != np.diff(part.region_offsets)).tolist())
+    return np.array(sorted(broken), dtype=np.int64)
+
+
+def _nonconvex(part: Partition) -> Ints:
+    """Regions that turn right somewhere, by more than rounding of the coordinates explains."""
+    corner = part.vertices[part.region_vertices]
+    following = _following(part)
+    side = corner[following] - corner
+    length = np.linalg.norm(side, axis=1)
+    turn = _shoelace(side, side[following])
+    slack = _rounding(part) * (length + length[following])
+    return np.unique(_owner(part)[turn < -slack])
+
+
+def _discontinuous(part: Partition) -> Ints:
+    """Edges at whose ends the maps of the two sides differ."""
+    inner = np.flatnonzero((part.edge_regions >= 0).all(axis=1))
+    left, right = part.edge_regions[inner].T
+    jump = np.zeros(len(inner))
+    for end in part.edges[inner].T:
+        u = part.vertices[end]
+        values = [np.einsum("noi,ni->no", part.slope[r], u) + part.offset[r] for r in (left, right)]
+        jump = np.maximum(jump, np.abs(values[0] - values[1]).max(axis=1))
+    steepness = np.maximum(part.slope_norm()[left], part.slope_norm()[right])
+    return inner[jump > _RELATIVE * _output_scale(part) + _rounding(part) * steepness]
+
+
+def _output_scale(part: Partition) -> float:
+    values = np.einsum("noi,ni->no", part.slope, part.centroids) + part.offset
+    magnitude = np.abs(part.slope).sum(-1) * np.abs(part.domain.window).max() + np.abs(part.offset)
+    return float(max(np.abs(values).max(), 1e-3 * magnitude.max()))
+
+
+def _disagreeing(part: Partition, function: Any) -> tuple[Ints, int]:
+    """Regions whose map differs from the network at a random point in their interior."""
+    rng = np.random.default_rng(0)
+    regions = np.arange(part.n_regions)
+    if part.n_regions > _MOST_SAMPLES:
+        regions = np.sort(rng.choice(part.n_regions, _MOST_SAMPLES, replace=False))
+    # A random convex combination of the corners, drawn to the centroid: inside, and away from the edges.
+    sizes = np.diff(part.region_offsets)
+    weight = rng.exponential(size=len(part.region_vertices))
+    start = part.region_offsets[:-1]
+    weight /= np.repeat(np.add.reduceat(weight, start), sizes)
+    corner = np.add.reduceat(part.vertices[part.region_vertices] * weight[:, None], start)
+    u = (0.5 * corner + 0.5 * part.centroids)[regions]
+    mapped = np.einsum("noi,ni->no", part.slope[regions], u) + part.offset[regions]
+    error = np.abs(mapped - function(u)).max(axis=1)
+    return regions[error > _RELATIVE * _output_scale(part) + _rounding(part) * part.slope_norm()[regions]], len(regions)
+
+
+class _ModuleFunction:
+    """A torch module as a function of slice coordinates, in its own arithmetic but float64."""
+
+    def __init__(self, part: Partition, model: nn.Module) -> None:
+        self._domain: Slice = part.domain
+        self._model = model
+
+    def __call__(self, u: Floats) -> Floats:
+        parameter = next(self._model.parameters(), torch.zeros((), dtype=torch.float64))
+        with torch.no_grad():
+            x = self._domain.embed(u).to(parameter)
+            return self._model(x).reshape(len(u), -1).double().cpu().numpy()

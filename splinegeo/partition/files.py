@@ -1,0 +1,182 @@
+"""Partitions on disk: one ``.npz`` without pickles, written whole or not at all, and trusted in nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable
+from os import PathLike
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InvalidInputError, PartitionFileError
+
+if TYPE_CHECKING:
+    from .record import Partition
+
+FORMAT = "splinegeo-partition-1"
+# name -> (dtype kind, trailing shape)
+ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "vertices": ("f", (2,)),
+    "edges": ("i", (2,)),
+    "edge_regions": ("i", (2,)),
+    "edge_layer": ("i", ()),
+    "edge_unit": ("i", ()),
+    "region_vertices": ("i", ()),
+    "region_edges": ("i", ()),
+    "region_offsets": ("i", ()),
+}
+_SLICE_ARRAYS = {"origin": ("f", ()), "basis": ("f", (2,)), "window": ("f", (2,))}
+_OPTIONAL = {"slope": ("f", None), "offset": ("f", None), "slope_norm": ("f", ())}
+_LARGEST_META = 2**20
+
+
+def write_whole(path: str | PathLike[str], write: Callable[[IO[bytes]], None]) -> Path:
+    """Call `write` on a temporary file beside `path`, then move it into place: whole or not at all.
+
+    Raises
+    ------
+    InvalidInputError
+        If the folder does not exist or cannot be written to.
+    """
+    path = Path(path)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise InvalidInputError(f"cannot write '{path}': {error.strerror or error}") from error
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            write(stream)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise InvalidInputError(f"cannot write '{path}': {error.strerror or error}") from error
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def save(part: Partition, path: str | PathLike[str], *, maps: bool) -> None:
+    """Write a partition; see `Partition.save`."""
+    arrays = {name: getattr(part, name) for name in ARRAYS}
+    arrays |= {"origin": part.domain.origin, "basis": part.domain.basis, "window": part.domain.window}
+    arrays["slope_norm"] = part.slope_norm()
+    if maps:
+        arrays |= {"slope": part.slope, "offset": part.offset}
+    arrays = {name: _narrow(array) for name, array in arrays.items()}
+    meta = {
+        "format": FORMAT,
+        "layer_names": part.layer_names,
+        "unit_shapes": part.unit_shapes,
+        "input_shape": part.domain.input_shape,
+        "certificate": vars(part.certificate),
+        "digests": {name: _digest(array) for name, array in arrays.items()},
+    }
+    text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
+    path = Path(path)
+    path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
+    write_whole(path, lambda stream: np.savez(stream, meta=text, **arrays))
+
+
+def read(path: str | PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Arrays and description of a saved partition, every array compared with its digest and its neighbours.
+
+    Raises
+    ------
+    PartitionFileError
+        If the file is truncated, corrupted, oversized, pickled, or not a partition at all.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise PartitionFileError(f"no such file: '{path}'")
+    try:
+        arrays, meta = _read_archive(path)
+        _require_consistent(arrays, meta)
+    except PartitionFileError as error:
+        raise PartitionFileError(f"'{path}' is not a whole partition: {error}") from error
+    except Exception as error:  # zip, npy and json parsers raise many kinds; none of them is the user's language
+        raise PartitionFileError(f"'{path}' is not a whole partition: {error or type(error).__name__}") from error
+    for name in (*ARRAYS, *_SLICE_ARRAYS, *_OPTIONAL):
+        if name in arrays:
+            arrays[name] = arrays[name].astype(np.float64 if arrays[name].dtype.kind == "f" else np.int64)
+    return arrays, meta
+
+
+def _read_archive(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    with zipfile.ZipFile(path) as archive:
+        # What save writes is stored, not compressed: nothing in the file can unpack to more than its own size.
+        if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+            raise PartitionFileError("it is compressed, which splinegeo never writes")
+        if sum(member.file_size for member in archive.infolist()) > path.stat().st_size:
+            raise PartitionFileError("its members claim to be larger than the file")
+        names = {member.filename.removesuffix(".npy") for member in archive.infolist()}
+    unknown = names - {"meta", *ARRAYS, *_SLICE_ARRAYS, *_OPTIONAL}
+    missing = {"meta", *ARRAYS, *_SLICE_ARRAYS} - names
+    if unknown or missing:
+        raise PartitionFileError(f"unexpected members {sorted(unknown)}, missing {sorted(missing)}")
+    with np.load(path, allow_pickle=False) as archive:
+        text = archive["meta"]
+        if text.dtype != np.uint8 or text.size > _LARGEST_META:
+            raise PartitionFileError("its description is not text")
+        meta = json.loads(text.tobytes().decode())
+        if not isinstance(meta, dict) or meta.get("format") != FORMAT:
+            raise PartitionFileError(f"its format is not {FORMAT}")
+        arrays = {name: archive[name] for name in sorted(names - {"meta"})}
+    for name, array in arrays.items():
+        if meta["digests"].get(name) != _digest(array):
+            raise PartitionFileError(f"array '{name}' does not match its digest")
+    return arrays, meta
+
+
+def _require_consistent(arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> None:
+    """Kinds, shapes and index ranges: a file may carry right digests of wrong arrays."""
+    for name, (kind, tail) in {**ARRAYS, **_SLICE_ARRAYS, **_OPTIONAL}.items():
+        if name not in arrays:
+            continue
+        array = arrays[name]
+        if array.dtype.kind != kind or (tail is not None and array.shape[1:] != tail):
+            raise PartitionFileError(f"array '{name}' has dtype {array.dtype} and shape {array.shape}")
+        if kind == "f" and not np.isfinite(array).all():
+            raise PartitionFileError(f"array '{name}' contains NaN or infinity")
+    offsets = arrays["region_offsets"]
+    n_vertices, n_edges, n_regions = len(arrays["vertices"]), len(arrays["edges"]), len(offsets) - 1
+    n_slots = len(arrays["region_vertices"])
+    ranges = (
+        ("edges", 0, n_vertices),
+        ("region_vertices", 0, n_vertices),
+        ("region_edges", 0, n_edges),
+        ("edge_regions", -1, n_regions),
+        ("edge_layer", -1, len(meta["layer_names"])),
+    )
+    for name, low, high in ranges:
+        if arrays[name].size and (arrays[name].min() < low or arrays[name].max() >= high):
+            raise PartitionFileError(f"array '{name}' points outside the partition")
+    loops_fit = n_regions >= 1 and offsets[0] == 0 and offsets[-1] == n_slots and (np.diff(offsets) >= 3).all()
+    if not loops_fit or len(arrays["region_edges"]) != n_slots:
+        raise PartitionFileError("its loops do not fit together")
+    per_edge = {name: len(arrays[name]) for name in ("edge_regions", "edge_layer", "edge_unit")}
+    if set(per_edge.values()) != {n_edges}:
+        raise PartitionFileError(f"its edges have {per_edge} entries for {n_edges} edges")
+    for name in _OPTIONAL:
+        if name in arrays and len(arrays[name]) != n_regions:
+            raise PartitionFileError(f"array '{name}' has {len(arrays[name])} rows for {n_regions} regions")
+
+
+def _narrow(array: NDArray[Any]) -> NDArray[Any]:
+    """Indices fit 32 bits up to two thousand million; half the file is indices."""
+    if array.dtype.kind == "i" and (not array.size or np.abs(array).max() < 2**31):
+        return np.ascontiguousarray(array, dtype=np.int32)
+    return np.ascontiguousarray(array)
+
+
+def _digest(array: NDArray[Any]) -> str:
+    header = f"{array.dtype.str}{array.shape}".encode()
+    return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()

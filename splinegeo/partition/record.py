@@ -1,0 +1,306 @@
+"""`Partition`: the exact spline partition of one slice, a frozen record of read-only arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from os import PathLike
+from typing import Any, Protocol
+
+import networkx
+import numpy as np
+import shapely
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from ..errors import InvalidInputError
+from ..slices import Slice
+from . import files
+from .check import CheckReport, check_partition
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+class PlaneFunction(Protocol):
+    """The network as a function of slice coordinates."""
+
+    def __call__(self, u: Floats) -> Floats:
+        """Outputs (n, out) at slice coordinates (n, 2)."""
+        ...
+
+    def affine_maps(self, u: Floats) -> tuple[Floats, Floats]:
+        """Slope (n, out, 2) and offset (n, out) of the region around each of the points (n, 2)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was decided within rounding.
+
+    Attributes
+    ----------
+    value_tolerance : float
+        Relative: a pre-activation of at most this share of the magnitudes that entered it counts as zero.
+    length_tolerance : float
+        In half-widths of the window: crossings closer than this on one line are one vertex.
+    smallest_margin : float
+        The closest decision that was *not* zero, as a multiple of the tolerance (at least 1).
+    n_snapped : int
+        Decisions within the tolerance, yet not exactly zero. When it is 0 and the smallest margin is large, no
+        decision was close.
+    """
+
+    value_tolerance: float
+    length_tolerance: float
+    smallest_margin: float
+    n_snapped: int
+
+    def joined(self, margin: float, n_snapped: int) -> Certificate:
+        """With the decisions of one more layer."""
+        return Certificate(
+            self.value_tolerance,
+            self.length_tolerance,
+            min(self.smallest_margin, margin),
+            self.n_snapped + n_snapped,
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Partition:
+    """The regions of a slice on each of which the network is one affine map.
+
+    Coordinates and lengths are slice coordinates throughout; the basis of a slice is orthonormal, so they are
+    those of the input space.
+
+    Attributes
+    ----------
+    domain : Slice
+    vertices : (V, 2) float
+    edges : (E, 2) int
+        End vertices.
+    edge_regions : (E, 2) int
+        Region on the left and on the right of each edge; -1 outside the window.
+    edge_layer, edge_unit : (E,) int
+        Whose zero set the edge lies on: index into `layer_names`, and flat index of the unit in that layer; -1 on
+        the window's border.
+    region_vertices : (S,) int
+        Counter-clockwise loops, region after region.
+    region_edges : (S,) int
+        Edge that leaves each vertex of the loops.
+    region_offsets : (R + 1,) int
+        Region r is ``region_vertices[region_offsets[r]:region_offsets[r + 1]]``.
+    layer_names : names of the nonlinearities, in order of execution
+    unit_shapes : shape of each nonlinearity's output, without the batch
+    certificate : Certificate
+    """
+
+    domain: Slice
+    vertices: Floats
+    edges: Ints
+    edge_regions: Ints
+    edge_layer: Ints
+    edge_unit: Ints
+    region_vertices: Ints
+    region_edges: Ints
+    region_offsets: Ints
+    layer_names: tuple[str, ...]
+    unit_shapes: tuple[tuple[int, ...], ...]
+    certificate: Certificate
+    function: PlaneFunction | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+
+    def __repr__(self) -> str:
+        return f"Partition(n_regions={self.n_regions}, n_vertices={self.n_vertices}, n_edges={self.n_edges})"
+
+    @property
+    def n_regions(self) -> int:
+        """Number of regions, R."""
+        return len(self.region_offsets) - 1
+
+    @property
+    def n_vertices(self) -> int:
+        """Number of vertices, V."""
+        return len(self.vertices)
+
+    @property
+    def n_edges(self) -> int:
+        """Number of edges, E."""
+        return len(self.edges)
+
+    def region(self, i: int) -> Floats:
+        """Counter-clockwise corners (k, 2) of region `i`."""
+        if not -self.n_regions <= i < self.n_regions:
+            raise IndexError(f"region {i} of a partition with {self.n_regions} regions")
+        i %= self.n_regions
+        return self.vertices[self.region_vertices[self.region_offsets[i] : self.region_offsets[i + 1]]]
+
+    @cached_property
+    def areas(self) -> Floats:
+        """(R,) area of each region."""
+        return _read_only(self._areas_and_centroids[0])
+
+    @cached_property
+    def centroids(self) -> Floats:
+        """(R, 2) centre of mass of each region."""
+        return _read_only(self._areas_and_centroids[1])
+
+    @cached_property
+    def _areas_and_centroids(self) -> tuple[Floats, Floats]:
+        corner = self.vertices[self.region_vertices]
+        start = self.region_offsets[:-1]
+        sizes = np.diff(self.region_offsets)
+        mean = np.add.reduceat(corner, start) / sizes[:, None]
+        p = corner - np.repeat(mean, sizes, axis=0)  # relative to each region: tiny regions lose no digits
+        following = np.arange(1, len(p) + 1)
+        following[self.region_offsets[1:] - 1] = start
+        q = p[following]
+        cross = p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]
+        area = np.add.reduceat(cross, start) / 2
+        moment = np.add.reduceat((p + q) * cross[:, None], start) / 6
+        positive = np.where(area > 0, area, 1)
+        shift = np.where((area > 0)[:, None], moment / positive[:, None], 0)
+        # A sliver's quotient of two roundings may leave its own bounding box; the mean of its corners never does.
+        reach = np.maximum.reduceat(np.abs(p), start)
+        return area, mean + np.clip(shift, -reach, reach)
+
+    @cached_property
+    def _affine_maps(self) -> tuple[Floats, Floats]:
+        if self.function is None:
+            raise InvalidInputError("this partition was saved without affine maps: save it with maps=True")
+        return self.function.affine_maps(self.centroids)
+
+    @cached_property
+    def slope(self) -> Floats:
+        """(R, out, 2): on region r the output is ``slope[r] @ u + offset[r]``, in slice coordinates u."""
+        return _read_only(self._affine_maps[0])
+
+    @cached_property
+    def offset(self) -> Floats:
+        """(R, out): on region r the output is ``slope[r] @ u + offset[r]``, in slice coordinates u."""
+        return _read_only(self._affine_maps[1])
+
+    def slope_norm(self) -> Floats:
+        """(R,) Frobenius norm of the slope of each region on the slice."""
+        return self._slope_norm
+
+    @cached_property
+    def _slope_norm(self) -> Floats:
+        return _read_only(np.linalg.norm(self.slope, axis=(1, 2)))
+
+    def locate(self, u: ArrayLike) -> Ints:
+        """Region index (n,) of each point (n, 2); -1 outside the window.
+
+        A point on an edge belongs to the adjacent region with the lowest index.
+        """
+        points = np.asarray(u, dtype=np.float64).reshape(-1, 2)
+        located = np.full(len(points), self.n_regions, dtype=np.int64)
+        geometry = shapely.points(points)
+        hit, region = self._tree.query(geometry, predicate="intersects")
+        np.minimum.at(located, hit, region)
+        # Rounding may leave a point of the window between two regions: the nearest one holds it.
+        lost = np.flatnonzero(located == self.n_regions)
+        inside = lost[shapely.intersects(shapely.Polygon(self.domain.window), geometry[lost])]
+        located[lost] = -1
+        if len(inside):
+            located[inside] = self._tree.nearest(geometry[inside])
+        return located
+
+    @cached_property
+    def _tree(self) -> shapely.STRtree:
+        return shapely.STRtree(self.to_shapely())
+
+    def evaluate(self, u: ArrayLike) -> Floats:
+        """The network's output (n, out) at slice coordinates (n, 2), from the affine maps; NaN outside."""
+        points = np.asarray(u, dtype=np.float64).reshape(-1, 2)
+        region = self.locate(points)
+        values = np.einsum("noi,ni->no", self.slope[region], points) + self.offset[region]
+        values[region < 0] = np.nan
+        return values
+
+    def check(self, model: nn.Module | None = None) -> CheckReport:
+        """Derive again everything that must hold, and name what does not.
+
+        Euler's formula, areas, convexity, loops against edges, continuity of the affine maps across edges, and
+        agreement of the maps with the network at random interior points. A partition that was loaded from a file
+        knows its network no more; pass `model` to compare with it.
+        """
+        return check_partition(self, model)
+
+    def save(self, path: str | PathLike[str], *, maps: bool = True) -> None:
+        """Write everything to one ``.npz`` file, without pickles; it appears whole or not at all.
+
+        Parameters
+        ----------
+        path : the file; the suffix ``.npz`` is appended if it has none
+        maps : whether to store `slope` and `offset`, which are the largest part of a partition with many outputs.
+            Without them only `slope_norm` is kept.
+        """
+        files.save(self, path, maps=maps)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> Partition:
+        """Read a file that `save` wrote; raises `PartitionFileError` for anything else, and executes nothing."""
+        arrays, meta = files.read(path)
+        record = {name: arrays[name] for name in files.ARRAYS}
+        domain = Slice(arrays["origin"], arrays["basis"], arrays["window"], tuple(meta["input_shape"]))
+        part = cls(
+            domain=domain,
+            layer_names=tuple(meta["layer_names"]),
+            unit_shapes=tuple(tuple(shape) for shape in meta["unit_shapes"]),
+            certificate=Certificate(**meta["certificate"]),
+            **record,
+        )
+        # What the network is no longer there to compute stands where the cached properties look for it.
+        for name, key in (("slope", "slope"), ("offset", "offset"), ("_slope_norm", "slope_norm")):
+            if key in arrays:
+                vars(part)[name] = _read_only(arrays[key])
+        return part
+
+    def to_shapely(self) -> NDArray[np.object_]:
+        """(R,) array of shapely polygons, one per region."""
+        sizes = np.diff(self.region_offsets)
+        # shapely wants closed rings: the first corner of each loop once more at its end
+        closed = np.insert(self.region_vertices, self.region_offsets[1:], self.region_vertices[self.region_offsets[:-1]])
+        rings = shapely.linearrings(self.vertices[closed], indices=np.repeat(np.arange(self.n_regions), sizes + 1))
+        return shapely.polygons(rings)
+
+    def to_networkx(self) -> networkx.Graph[int]:
+        """Adjacency graph: nodes are regions; edge data are layer, unit and length of the shared edge."""
+        graph: Any = networkx.Graph()
+        graph.add_nodes_from(range(self.n_regions))
+        inner = np.flatnonzero((self.edge_regions >= 0).all(axis=1))
+        length = np.linalg.norm(np.diff(self.vertices[self.edges[inner]], axis=1)[:, 0], axis=1)
+        left, right = self.edge_regions[inner].T.tolist()
+        labels = zip(self.edge_layer[inner].tolist(), self.edge_unit[inner].tolist(), length.tolist(), strict=True)
+        graph.add_edges_from(
+            (a, b, {"layer": layer, "unit": unit, "length": size})
+            for a, b, (layer, unit, size) in zip(left, right, labels, strict=True)
+        )
+        return graph
+
+    def unit_of_edge(self, edge: int) -> tuple[str, tuple[int, ...]]:
+        """The unit whose zero set an edge lies on: module path, and index into the layer's output.
+
+        For a convolution the index is (channel, row, column). Border edges belong to no unit: `InvalidInputError`.
+        """
+        layer = int(self.edge_layer[edge])
+        if layer < 0:
+            raise InvalidInputError(f"edge {edge} lies on the window's border, not on a unit's zero set")
+        index = np.unravel_index(int(self.edge_unit[edge]), self.unit_shapes[layer])
+        return self.layer_names[layer], tuple(int(i) for i in index)
+
+
+def _read_only(array: Floats) -> Floats:
+    array.setflags(write=False)
+    return array
+
+
+def as_numpy(tensor: torch.Tensor) -> NDArray[Any]:
+    """A tensor as a NumPy array on the host."""
+    return tensor.detach().cpu().numpy()
