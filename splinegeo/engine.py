@@ -6,9 +6,9 @@ is left is one short loop that carries the network's live tensors on the vertice
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from .errors import InvalidInputError, NonFiniteError
 from .mesh import Refinement, Subdivision, decide_signs, refine, windows
-from .network import Environment, Network, Section, Step, capture, restrict, verify
+from .network import Environment, Network, Section, Step, capture, double_copy, restrict, verify
 from .partition import Certificate, Frame, Partition, split_windows
 from .slices import Slice
 from .tolerance import Tolerance
@@ -99,27 +99,90 @@ def compute_partition(
     )[0]
 
 
+@overload
 def compute_partitions(
     model: nn.Module,
-    domains: Sequence[Slice],
+    domains: Slice | Sequence[Slice],
     *,
+    states: None = None,
     until: str | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float64,
     max_memory: int | None = None,
     progress: bool = False,
-) -> list[Partition]:
-    """Partitions of many slices of one network, refined together in one batch.
+) -> list[Partition]: ...
+@overload
+def compute_partitions(
+    model: nn.Module,
+    domains: Slice,
+    *,
+    states: Iterable[Mapping[str, Tensor]],
+    until: str | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float64,
+    max_memory: int | None = None,
+    progress: bool = False,
+) -> list[Partition]: ...
+@overload
+def compute_partitions(
+    model: nn.Module,
+    domains: Sequence[Slice],
+    *,
+    states: Iterable[Mapping[str, Tensor]],
+    until: str | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float64,
+    max_memory: int | None = None,
+    progress: bool = False,
+) -> list[list[Partition]]: ...
+def compute_partitions(
+    model: nn.Module,
+    domains: Slice | Sequence[Slice],
+    *,
+    states: Iterable[Mapping[str, Tensor]] | None = None,
+    until: str | None = None,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype = torch.float64,
+    max_memory: int | None = None,
+    progress: bool = False,
+) -> list[Partition] | list[list[Partition]]:
+    """Partitions of many slices, or at many checkpoints, of one architecture.
 
-    After the slices are embedded nothing in the method knows how many there are, so a thousand small ones cost
-    about as much as one of their total size. Parameters and errors are those of `compute_partition`; the slices
-    share one input shape.
+    Slices are refined together in one batch: after they are embedded nothing in the method knows how many there
+    are, so a thousand small ones cost about as much as one of their total size. Checkpoints share one capture of
+    the architecture; only the weights are exchanged.
+
+    Parameters
+    ----------
+    domains : Slice or sequence of Slice
+        All of one input shape.
+    states : iterable of state dicts, optional
+        Checkpoints of `model`. By default its own weights are used.
+
+    Returns
+    -------
+    list of Partition
+        One per slice; or one per checkpoint, if `states` are given with one slice.
+    list of list of Partition
+        Per checkpoint, then per slice, if `states` are given with several slices.
+
+    Other parameters and errors are those of `compute_partition`.
     """
-    shape = _common_shape(domains)
-    architecture = capture(model, shape, until)
-    network = architecture.bind(model.state_dict())
-    verify(network, model, _random_points(domains), until)
-    return _partitions(network.to(device, dtype), list(domains), Tolerance.of(dtype), device, progress)
+    slices = [domains] if isinstance(domains, Slice) else list(domains)
+    architecture = capture(model, _common_shape(slices), until)
+    tolerance, points, copy = Tolerance.of(dtype), _random_points(slices), double_copy(model)
+
+    def at(state: Mapping[str, Tensor]) -> list[Partition]:
+        copy.load_state_dict(state)
+        network = architecture.bind(copy.state_dict())
+        verify(network, copy, points, until)
+        return _partitions(network.to(device, dtype), slices, tolerance, device, progress and states is None)
+
+    if states is None:
+        return at(model.state_dict())
+    checkpoints = tqdm(list(states), disable=not progress, unit="checkpoint")
+    results = [at(state) for state in checkpoints]
+    return [parts[0] for parts in results] if isinstance(domains, Slice) else results
 
 
 def _partitions(

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from .program import Environment, Network, Step
 
-_CHUNK_ELEMENTS = 2**20
+_CHUNK_ELEMENTS = 2**18  # two megabytes of float64 per live tensor: value and tangents stay in cache
 
 
 @dataclass(frozen=True)
