@@ -15,4 +15,5 @@ from .engine import compute_partitions as compute_partitions
 from .partition import Certificate as Certificate
 from .partition import CheckReport as CheckReport
 from .partition import Partition as Partition
+from .partition import write_whole as write_whole
 from .slices import Slice as Slice
