@@ -14,7 +14,7 @@ import torch
 import typer
 from torch import nn
 
-from splinegeo import viz
+import splinegeo.viz as viz
 from splinegeo.validation.demo import run_demo
 
 from .engine import compute_partition
@@ -31,7 +31,9 @@ app = typer.Typer(
 
 Out = Annotated[Path, typer.Option(help="Where the results go.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
-Model = Annotated[str, typer.Option(help="Where the module comes from: package.module:factory, called without arguments.")]
+Model = Annotated[
+    str, typer.Option(help="Where the module comes from: package.module:factory, called without arguments.")
+]
 Weights = Annotated[Path | None, typer.Option(help="A state dict: .safetensors, or .pt loaded with weights only.")]
 
 
@@ -46,7 +48,8 @@ def partition(
     model: Model,
     weights: Weights = None,
     box: Annotated[
-        tuple[float, float, float, float] | None, typer.Option(help="x0 x1 y0 y1, for networks with two inputs.")
+        tuple[float, float, float, float] | None,
+        typer.Option(help="x0 x1 y0 y1, for networks with two inputs."),
     ] = None,
     anchors: Annotated[
         Path | None, typer.Option(help="A .npy file with three inputs: the slice goes through them.")
@@ -68,7 +71,9 @@ def partition(
 
 @app.command()
 def animate(
-    partitions: Annotated[list[Path], typer.Argument(help="Files that `splinegeo partition` or `demo` wrote, in order.")],
+    partitions: Annotated[
+        list[Path], typer.Argument(help="Files that `splinegeo partition` or `demo` wrote, in order.")
+    ],
     color: Annotated[str, typer.Option(help="slope_norm, area, layer or none.")] = "slope_norm",
     fps: Annotated[float, typer.Option(help="Frames per second.")] = 8,
     out: Out = Path("animation.mp4"),
@@ -130,7 +135,7 @@ def _domain(box: tuple[float, float, float, float] | None, anchors: Path | None,
         raise InvalidInputError(f"cannot read anchors from '{anchors}': {error}") from error
     if len(points) != 3:
         raise InvalidInputError(f"'{anchors}' holds {len(points)} inputs; a slice goes through three")
-    return Slice.through(*points, margin=margin)
+    return Slice.through(points[0], points[1], points[2], margin=margin)
 
 
 def _draw(part: Partition, color: str | None, path: Path) -> None:

@@ -46,7 +46,7 @@ class Slice:
     >>> Slice.box((0, 0), (0, 1))
     Traceback (most recent call last):
     ...
-    splinegeo.errors.DegenerateSliceError: the window has no area: corners [[0.0, 0.0], [0.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+    splinegeo.errors.DegenerateSliceError: the window has no area: [[0.0, 0.0], [0.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
     """
 
     origin: NDArray[np.float64]
@@ -172,7 +172,7 @@ def _convex_counter_clockwise(window: NDArray[np.float64]) -> NDArray[np.float64
     following = np.roll(centred, -1, axis=0)
     area = 0.5 * float(np.sum(centred[:, 0] * following[:, 1] - centred[:, 1] * following[:, 0]))
     if abs(area) <= _THIN * size**2:
-        raise DegenerateSliceError(f"the window has no area: corners {window.tolist()}")
+        raise DegenerateSliceError(f"the window has no area: {window.tolist()}")
     if area < 0:
         window, centred = window[::-1].copy(), centred[::-1]
     sides = np.roll(centred, -1, axis=0) - centred
@@ -181,5 +181,5 @@ def _convex_counter_clockwise(window: NDArray[np.float64]) -> NDArray[np.float64
     straight = np.abs(turn) <= _THIN * size**2
     angles = np.arctan2(turn, np.sum(before * sides, axis=1))
     if (turn[~straight] < 0).any() or abs(angles.sum() - 2 * np.pi) > 1e-6:
-        raise DegenerateSliceError(f"the window is not convex: corners {window.tolist()}")
+        raise DegenerateSliceError(f"the window is not convex: {window.tolist()}")
     return window[~straight].copy()

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import splinegeo.viz as viz
 import torch
 from torch import Tensor
 
 import splinegeo as sg
-from splinegeo import viz
 
 from .digits import Digits, load_digits
 from .training import TrainingRun, log_spaced_steps, mlp, train
@@ -47,7 +47,7 @@ def run_demo(
     model = mlp(*WIDTHS, seed=seed)
     run = train(model, digits, log_spaced_steps(last_step, n_checkpoints), seed=seed, progress=progress)
     anchors = anchors_of(digits, CLASSES)
-    domain = sg.Slice.through(*anchors, margin=MARGIN)
+    domain = sg.Slice.through(anchors[0], anchors[1], anchors[2], margin=MARGIN)
     parts = sg.compute_partitions(model, domain, states=run.states, progress=progress)
 
     _save_curves(out, run)
@@ -91,18 +91,24 @@ def _animate(out: Path, parts: list[sg.Partition], run: TrainingRun, anchors: Te
         for step, train, test in zip(run.steps, run.train_accuracy, run.test_accuracy, strict=True)
     ]
     labels = [str(label) for label in CLASSES]
+    # One scale for all frames, set by the trained half: at initialisation slopes are a thousand times smaller.
+    limits = viz.colour_limits(parts[len(parts) // 2 :])
     viz.animate(
         parts,
         [out / "migration.mp4", out / "migration.gif"],
         titles=titles,
+        limits=limits,
         anchors=anchors,
         anchor_labels=labels,
-        curves={"train accuracy": (run.steps, run.train_accuracy), "test accuracy": (run.steps, run.test_accuracy)},
+        curves={
+            "train accuracy": (run.steps, run.train_accuracy),
+            "test accuracy": (run.steps, run.test_accuracy),
+        },
         steps=run.steps.tolist(),
         hold=1.5,
         progress=progress,
     )
-    ax = viz.draw_partition(parts[-1], limits=viz.colour_limits(parts))
+    ax = viz.draw_partition(parts[-1], limits=limits)
     viz.draw_decision_boundary(parts[-1], ax)
     viz.draw_points(parts[-1], anchors, labels=labels, ax=ax)
     ax.set_title(titles[-1])
@@ -121,7 +127,7 @@ def _summary(out: Path, parts: list[sg.Partition], run: TrainingRun) -> list[str
     verdict = "holds" if report.ok else f"FAILS: {report}"
     return [
         f"{out}/migration.mp4, .gif      {len(parts)} frames: the exact partition of a slice through three training",
-        f"                              digits, coloured by slope norm, {counts.min():,} to {counts.max():,} regions each",
+        f"    digits, coloured by slope norm, {counts.min():,} to {counts.max():,} regions each",
         f"{out}/last_frame.png           the last frame as a still",
         f"{out}/training_curves.png      loss and accuracies; the numbers are in training.csv",
         f"{out}/partitions/*.npz         the partitions themselves: splinegeo.Partition.load",

@@ -44,7 +44,7 @@ def region_statistics(part: Partition) -> NDArray[np.void]:
     owner = np.repeat(np.arange(part.n_regions), np.diff(part.region_offsets))
     ends = part.vertices[part.edges]
     length = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
-    border = (part.edge_regions < 0).any(axis=1)
+    border = part.edge_regions.min(axis=1) < 0
     centre = (part.domain.window.min(0) + part.domain.window.max(0)) / 2
 
     table = np.zeros(part.n_regions, dtype=list(_COLUMNS))

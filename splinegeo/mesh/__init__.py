@@ -1,5 +1,7 @@
 """The planar subdivision and its refinement: batched over regions, events and windows; knows no network."""
 
+from .dissolving import Dissolution as Dissolution
+from .dissolving import dissolve as dissolve
 from .refinement import Refinement as Refinement
 from .refinement import refine as refine
 from .signs import EventTable as EventTable

@@ -13,6 +13,7 @@ from .subdivision import Subdivision
 
 CACHE_ELEMENTS = 2**17  # one megabyte of float64: wide rows are gathered and interpolated within the cache
 
+
 @dataclass(frozen=True)
 class Births:
     """New vertices, each on the segment between two older ones: ``(1 - t) * parents[0] + t * parents[1]``."""

@@ -46,7 +46,12 @@ def interleaved(chords: Chords) -> tuple[Tensor, Tensor]:
 
 
 def meet(
-    chords: Chords, border: Border, edge_births: Births, events: EventTable, vertices: Tensor, length_tolerance: float
+    chords: Chords,
+    border: Border,
+    edge_births: Births,
+    events: EventTable,
+    vertices: Tensor,
+    length_tolerance: float,
 ) -> Meetings:
     """All inner vertices of the chords.
 

@@ -11,7 +11,6 @@ from .chords import Border, Chords, find_chords
 from .crossings import Births, cross_edges, expand_loops, split_edges
 from .linking import ChordEdges, cut_chords, link, trace_cycles
 from .meetings import meet
-from .order import starts_of
 from .signs import EventTable
 from .subdivision import Subdivision
 
@@ -49,7 +48,9 @@ class Refinement:
         return extended
 
 
-def refine(mesh: Subdivision, events: EventTable, event_unit: Tensor, layer: int, length_tolerance: float) -> Refinement:
+def refine(
+    mesh: Subdivision, events: EventTable, event_unit: Tensor, layer: int, length_tolerance: float
+) -> Refinement:
     """Cut every region along the zero set of every event that changes sign in it.
 
     Parameters

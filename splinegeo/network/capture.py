@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.fx import Graph, Node, map_arg
 
 from ..errors import CaptureError, InvalidInputError, NonFiniteError, NotPiecewiseAffineError
-from .operators import PIECEWISE_AFFINE, is_affine, operator_name
+from .maxima import MAXIMA
+from .operators import BREAKS, is_affine, operator_name
 from .program import Network, Ref, Size, Step
 
 
@@ -138,7 +139,9 @@ def _translate(
 ) -> Architecture:
     """Sort the nodes of an exported graph into constant, affine and piecewise-affine steps."""
     depends: dict[str, bool] = {}
-    constant_steps, steps, layer_names, unit_shapes = [], [], _LayerNames(), []
+    constant_steps: list[Step] = []
+    steps: list[Step] = []
+    layer_names, unit_shapes = _LayerNames(), []
     last = _last_node(graph, until)
     for node in graph.nodes:
         if node.op == "placeholder":
@@ -157,9 +160,10 @@ def _translate(
             layer = len(layer_names)
             _require_piecewise(node, name, operands, steps)
             layer_names.add(_module_path(node), name, _is_activation(node))
+            value = value[0] if isinstance(value, tuple | list) else value
             unit_shapes.append(tuple(value.shape[1:]))
         row_dependent = any(isinstance(leaf, Size) for leaf in _leaves(node))
-        step = Step(node.name, name, node.target, *_arguments(node), _module_path(node), layer)
+        step = Step(node.name, name, _target(node, steps), *_arguments(node), _module_path(node), layer)
         (steps if any(operands) or row_dependent else constant_steps).append(step)
         if node is last:
             break
@@ -172,6 +176,36 @@ def _translate(
         unit_shapes=tuple(unit_shapes),
     )
     return Architecture(network, tuple(constant_steps), sources, lifted)
+
+
+def _target(node: Node, steps: list[Step]) -> Any:
+    """What to call: of a maximum that also returns where it was found, only the values."""
+    if operator_name(node.target) in MAXIMA and isinstance(node.meta["val"], tuple | list):
+        return _Values(node.target)
+    source = node.args[0] if operator_name(node.target) == "getitem" else None
+    if not (isinstance(source, Node) and operator_name(source.target) in MAXIMA):
+        return node.target
+    if node.args[1] != 0:
+        path = _module_path(node)
+        raise NotPiecewiseAffineError(
+            f"the positions that '{operator_name(source.target)}' in module '{path}' returns are not piecewise "
+            f"affine; {_advice(path, steps)}"
+        )
+    return _same
+
+
+@dataclass(frozen=True)
+class _Values:
+    """An operator that returns values and positions, reduced to the values."""
+
+    operator: Any
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.operator(*args, **kwargs)[0]
+
+
+def _same(values: Any, _index: int) -> Any:
+    return values
 
 
 class _LayerNames(list[str]):
@@ -198,7 +232,7 @@ def _module_path(node: Node) -> str:
 
 
 def _require_piecewise(node: Node, name: str, operands: list[bool], steps: list[Step]) -> None:
-    if name in PIECEWISE_AFFINE:
+    if name in BREAKS or name in MAXIMA:
         return
     path = _module_path(node)
     product = sum(operands) > 1 and is_affine(name, [True] + [False] * (len(operands) - 1))
@@ -237,9 +271,10 @@ def _within(path: str, module: str) -> bool:
 
 
 def _arguments(node: Node) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    args = map_arg(node.args, _placeholder_for)
-    kwargs = {k: v for k, v in map_arg(node.kwargs, _placeholder_for).items() if k not in ("device", "pin_memory")}
-    return args, kwargs
+    fill: Any = _placeholder_for
+    args: Any = map_arg(node.args, fill)
+    kwargs: Any = map_arg(node.kwargs, fill)
+    return args, {name: value for name, value in kwargs.items() if name not in ("device", "pin_memory")}
 
 
 def _placeholder_for(node: Node) -> Ref | Size | int:

@@ -14,14 +14,19 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 # Affine in all tensor operands together.
-JOINTLY_AFFINE = frozenset(
+JOINTLY_AFFINE = _names(
     """
     add sub rsub neg cat concat stack hstack vstack clone alias detach contiguous lift_fresh lift_fresh_copy
-    view view_as reshape reshape_as _unsafe_view flatten unflatten ravel permute transpose t swapaxes movedim moveaxis mT
+    view view_as reshape reshape_as _unsafe_view flatten unflatten ravel permute transpose t swapaxes movedim moveaxis
     squeeze unsqueeze expand expand_as repeat repeat_interleave tile broadcast_to slice select narrow index
     index_select gather take_along_dim split split_with_sizes chunk tensor_split unbind unsafe_split unsafe_chunk
-    getitem sum mean cumsum flip roll rot90 diagonal diag tril triu
+    getitem sum mean cumsum flip roll rot90 diagonal diag tril triu mT
     avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d
     _adaptive_avg_pool2d _adaptive_avg_pool3d
     upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d
@@ -30,24 +35,26 @@ JOINTLY_AFFINE = frozenset(
     replication_pad1d replication_pad2d replication_pad3d
     pixel_shuffle pixel_unshuffle channel_shuffle im2col col2im unfold
     slice_scatter select_scatter zeros_like ones_like full_like new_zeros new_ones new_full fill to _to_copy
-    """.split()
+    """
 )
 # Products: affine while at most one operand depends on the input.
-MULTILINEAR = frozenset(
+MULTILINEAR = _names(
     """
     linear conv1d conv2d conv3d convolution conv_transpose1d conv_transpose2d conv_transpose3d
     mul multiply matmul mm bmm mv dot einsum tensordot inner outer
-    """.split()
+    """
 )
 # Affine in the first operand, the others constant.
-AFFINE_IN_FIRST = frozenset(
-    "div divide true_divide batch_norm _native_batch_norm_legit_no_training native_batch_norm dropout native_dropout "
-    "masked_fill alpha_dropout feature_dropout".split()
+AFFINE_IN_FIRST = _names(
+    """
+    div divide true_divide batch_norm _native_batch_norm_legit_no_training native_batch_norm dropout native_dropout
+    masked_fill alpha_dropout feature_dropout
+    """
 )
 # A sum of one operand and a product of the two others.
-SUM_AND_PRODUCT = frozenset("addmm addmv addbmm baddbmm addcmul".split())
+SUM_AND_PRODUCT = _names("addmm addmv addbmm baddbmm addcmul")
 # The constant mask comes first.
-AFFINE_AFTER_FIRST = frozenset(["where"])
+AFFINE_AFTER_FIRST = _names("where")
 
 Difference = Callable[[Any, Any], Tensor]
 Events = Callable[..., Tensor]
@@ -111,7 +118,7 @@ def _compare(minus: Difference, x: Tensor, other: Any) -> Tensor:
 
 # Where each piecewise-affine operator breaks: a function of the difference to use (values subtract, magnitudes add)
 # and of the operator's own arguments, giving events (V, m). Event e belongs to unit ``e % n_units``.
-PIECEWISE_AFFINE: dict[str, Events] = {
+BREAKS: dict[str, Events] = {
     "relu": _breaks_at(0),
     "leaky_relu": _breaks_at(0),
     "prelu": _breaks_at(0),
@@ -130,6 +137,8 @@ PIECEWISE_AFFINE: dict[str, Events] = {
     "softshrink": _shrink,
     "maximum": _compare,
     "minimum": _compare,
+    "max.other": _compare,
+    "min.other": _compare,
 }
 
 
@@ -158,8 +167,14 @@ def _absolute(leaf: Any, scalars: bool) -> Any:
 
 
 def operator_name(target: Any) -> str:
-    """Short name of a call target: 'relu' for ``aten.relu.default``."""
+    """Short name of a call target: 'relu' for ``aten.relu.default``.
+
+    Only ``max`` and ``min`` are different operators under one name: 'max.dim', 'max.other'.
+    """
     if target is operator.getitem:
         return "getitem"
     schema = getattr(target, "_schema", None)
-    return schema.name.split("::")[-1] if schema is not None else getattr(target, "__name__", str(target))
+    if schema is None:
+        return getattr(target, "__name__", str(target))
+    name = schema.name.split("::")[-1]
+    return f"{name}.{schema.overload_name}" if name in ("max", "min") else name

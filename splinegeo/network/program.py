@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from .operators import PIECEWISE_AFFINE, magnitude
+from .maxima import MAXIMA, n_rounds, round_events, round_magnitudes, winners
+from .operators import BREAKS, magnitude
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Size:
 
     def at(self, n: int) -> int:
         """The integer when the batch has n rows."""
-        return int(self.expression.subs({symbol: n for symbol in self.expression.free_symbols}))
+        return int(self.expression.subs(dict.fromkeys(self.expression.free_symbols, n)))
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,47 @@ class Network:
         args, kwargs = self.bind(step, env, 1)
         env[step.name] = magnitude(step.operator, step.target, args, kwargs)
 
-    def events(self, step: Step, env: Environment, n_rows: int, minus: Any = torch.sub) -> Tensor:
-        """(V, m) events of a nonlinearity: it is affine wherever none of them changes sign."""
+    def n_rounds(self, step: Step, env: Environment) -> int:
+        """How many times the subdivision must be refined before a nonlinearity is affine on every region."""
+        return n_rounds(self._candidates(step, env, 1)) if step.operator in MAXIMA else 1
+
+    def events(self, step: Step, env: Environment, n_rows: int, round: int = 0) -> Tensor:
+        """(V, m) events of one round of a nonlinearity.
+
+        When none of the events of all its rounds changes sign on a region, the nonlinearity is affine there. Event e
+        belongs to the unit `event_units` (m,) [e].
+        """
+        if step.operator in MAXIMA:
+            return round_events(self._candidates(step, env, n_rows), round)
         args, kwargs = self.bind(step, env, n_rows)
-        return PIECEWISE_AFFINE[step.operator](minus, *args, **kwargs)
+        return BREAKS[step.operator](torch.sub, *args, **kwargs)
+
+    def event_magnitudes(self, step: Step, env: Environment, round: int = 0) -> Tensor:
+        """(m,) magnitudes that enter the events, from an environment of magnitudes (1, ...)."""
+        if step.operator in MAXIMA:
+            return round_magnitudes(self._candidates(step, env, 1).abs(), round).reshape(-1)
+        args, kwargs = self.bind(step, env, 1)
+        return BREAKS[step.operator](_add_magnitudes, *args, **kwargs).reshape(-1)
+
+    def event_units(self, step: Step, n_events: int, device: torch.device) -> Tensor:
+        """(m,) flat index of the unit that each event belongs to."""
+        n_units = math.prod(self.unit_shapes[step.layer or 0])
+        event = torch.arange(n_events, device=device)
+        # A maximum has several events per unit side by side; other operators have blocks of one event per unit.
+        return event // (n_events // n_units) if step.operator in MAXIMA else event % n_units
+
+    def winners(self, step: Step, env: Environment, magnitudes: Environment, tolerance: float) -> Tensor:
+        """(n, n_units) which candidate each unit of a maximum takes, at points inside regions.
+
+        Candidates within `tolerance` times their magnitude of the maximum are the same; the first one counts.
+        """
+        magnitude = self._candidates(step, magnitudes, 1).abs().amax(dim=2).reshape(-1)
+        n_rows = len(next(iter(env.values())))
+        return winners(self._candidates(step, env, n_rows), tolerance * magnitude)
+
+    def _candidates(self, step: Step, env: Environment, n_rows: int) -> Tensor:
+        args, kwargs = self.bind(step, env, n_rows)
+        return MAXIMA[step.operator](*args, **kwargs)
 
     def bind(self, step: Step, env: Environment, n_rows: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The arguments of a step, with tensors and row numbers filled in."""
@@ -134,3 +173,7 @@ class Network:
             return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
 
         return replace(self, constants={name: move(c) for name, c in self.constants.items()}, dtype=dtype)
+
+
+def _add_magnitudes(a: Any, b: Any) -> Tensor:
+    return a + (b.abs() if isinstance(b, Tensor) else abs(b))

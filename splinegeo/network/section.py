@@ -71,10 +71,11 @@ class Section:
             return self._run(dict(zip(names, values, strict=True)), len(v)).reshape(len(v), -1)
 
         def tangent(*tangents: Tensor) -> tuple[Tensor, Tensor]:
-            return torch.func.jvp(run, tuple(env.values()), tangents)
+            value, slope = torch.func.jvp(run, tuple(env.values()), tangents)[:2]
+            return value, slope
 
         pairs = [torch.stack([slopes[name][plane] for slopes in self.slopes]) for name in names]
-        value, slope = torch.func.vmap(tangent, out_dims=(None, 0))(*pairs)
+        value, slope = torch.func.vmap(tangent, out_dims=(None, 0))(*pairs)  # type: ignore[arg-type]
         return value, slope.permute(1, 2, 0)
 
     def _run(self, env: Environment, n_rows: int) -> Tensor:

@@ -14,7 +14,7 @@ from ..errors import InvalidInputError
 from ..slices import Slice
 
 if TYPE_CHECKING:
-    from .record import Partition, PlaneFunction
+    from .record import Partition
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

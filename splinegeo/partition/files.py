@@ -37,7 +37,7 @@ _OPTIONAL = {"slope": ("f", None), "offset": ("f", None), "slope_norm": ("f", ()
 _LARGEST_META = 2**20
 
 
-def write_whole(path: str | PathLike[str], write: Callable[[IO[bytes]], None]) -> Path:
+def write_whole(path: str | PathLike[str], write: Callable[[IO[bytes]], object]) -> Path:
     """Call `write` on a temporary file beside `path`, then move it into place: whole or not at all.
 
     Raises

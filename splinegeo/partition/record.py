@@ -247,7 +247,7 @@ class Partition:
     def load(cls, path: str | PathLike[str]) -> Partition:
         """Read a file that `save` wrote; raises `PartitionFileError` for anything else, and executes nothing."""
         arrays, meta = files.read(path)
-        record = {name: arrays[name] for name in files.ARRAYS}
+        record: dict[str, Any] = {name: arrays[name] for name in files.ARRAYS}
         domain = Slice(arrays["origin"], arrays["basis"], arrays["window"], tuple(meta["input_shape"]))
         part = cls(
             domain=domain,
@@ -266,7 +266,9 @@ class Partition:
         """(R,) array of shapely polygons, one per region."""
         sizes = np.diff(self.region_offsets)
         # shapely wants closed rings: the first corner of each loop once more at its end
-        closed = np.insert(self.region_vertices, self.region_offsets[1:], self.region_vertices[self.region_offsets[:-1]])
+        closed = np.insert(
+            self.region_vertices, self.region_offsets[1:], self.region_vertices[self.region_offsets[:-1]]
+        )
         rings = shapely.linearrings(self.vertices[closed], indices=np.repeat(np.arange(self.n_regions), sizes + 1))
         return shapely.polygons(rings)
 

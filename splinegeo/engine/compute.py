@@ -1,31 +1,24 @@
-"""The exact engine: for each nonlinearity, refine the subdivision, then apply the operator.
-
-All the thinking is done elsewhere: `network` says what the function is, `mesh` how a subdivision is refined. What
-is left is one short loop that carries the network's live tensors on the vertices.
-"""
+"""The one verb: the exact partition of a slice, of many slices, or at many checkpoints."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from .errors import InvalidInputError, NonFiniteError
-from .mesh import Refinement, Subdivision, decide_signs, refine, windows
-from .network import Environment, Network, Section, Step, capture, double_copy, restrict, verify
-from .partition import Certificate, Frame, Partition, split_windows
-from .slices import Slice
-from .tolerance import Tolerance
+from ..errors import InvalidInputError
+from ..mesh import windows
+from ..network import Network, Section, capture, double_copy, restrict, verify
+from ..partition import Frame, Partition, split_windows
+from ..slices import Slice
+from ..tolerance import Tolerance
+from .walk import walk
 
 _N_VERIFIED_POINTS = 4
-# Share of the magnitudes of the input-space computation (of a tolerance) that may be rounding in the plane's base
-# point: it moves a line as a whole, so only coincidences of several lines can notice.
-_BASE_SHARE = 2.0**-8
 
 
 def compute_partition(
@@ -197,83 +190,8 @@ def _partitions(
     corners = [torch.from_numpy(f.normalise(d.window)) for f, d in zip(frames, domains, strict=True)]
     mesh = windows([c.to(device=device, dtype=network.dtype) for c in corners])
     with torch.no_grad():
-        mesh, certificate = _walk(section, mesh, tolerance, progress)
+        mesh, certificate = walk(section, mesh, tolerance, progress)
     return split_windows(mesh, domains, frames, section, certificate)
-
-
-def _walk(section: Section, mesh: Subdivision, tolerance: Tolerance, progress: bool) -> tuple[Subdivision, Certificate]:
-    """Through the network: refine at every nonlinearity, execute every operator, on all vertices at once."""
-    network = section.network
-    values = section.at(mesh.vertices, _plane_of_vertex(mesh))
-    magnitudes = _entry_magnitudes(section)
-    certificate = Certificate(tolerance.value, tolerance.length, np.inf, 0)
-    nonlinearities = [step for step in network.steps if step.layer is not None]
-    with tqdm(total=len(nonlinearities), disable=not progress, unit="layer") as bar:
-        for step in network.steps:
-            if step.layer is not None:
-                events, refinement = _refine(network, step, mesh, values, magnitudes, tolerance)
-                certificate = certificate.joined(events.smallest_margin, events.n_snapped)
-                mesh = refinement.mesh
-                bar.update()
-                bar.set_postfix(layer=network.layer_names[step.layer], regions=mesh.n_regions)
-                if step is nonlinearities[-1]:
-                    break
-                _carry(values, refinement, step, events.values)
-            _advance(network, step, values, magnitudes, len(mesh.vertices))
-    return mesh, certificate
-
-
-def _refine(
-    network: Network, step: Step, mesh: Subdivision, values: Environment, magnitudes: Environment, tolerance: Tolerance
-) -> tuple[Any, Refinement]:
-    z = network.events(step, values, len(mesh.vertices)).contiguous()
-    magnitude = network.events(step, magnitudes, 1, minus=_add_magnitudes).reshape(-1)
-    if not torch.isfinite(magnitude).all():
-        name = network.layer_names[step.layer or 0]
-        raise NonFiniteError(f"values overflow before nonlinearity '{name}': scale the weights or the window down")
-    events = decide_signs(z, tolerance.value * magnitude)
-    n_units = int(np.prod(network.unit_shapes[step.layer or 0]))
-    unit = torch.arange(z.shape[1], device=z.device) % n_units
-    return events, refine(mesh, events, unit, step.layer or 0, tolerance.length)
-
-
-def _carry(values: Environment, refinement: Refinement, step: Step, snapped: Tensor) -> None:
-    """Extend every live tensor to the new vertices; a vertex made by an event is exactly zero for it."""
-    aliases = {name for name, value in values.items() if value.data_ptr() == snapped.data_ptr()}
-    for name, value in values.items():
-        values[name] = refinement.carry(value)
-    if next(step.inputs()) in aliases:
-        own = values[next(step.inputs())].view(len(refinement.mesh.vertices), -1)
-        own[refinement.zero_vertex, refinement.zero_event] = 0
-
-
-def _advance(network: Network, step: Step, values: Environment, magnitudes: Environment, n_rows: int) -> None:
-    """Execute one step on the vertices, and keep track of the magnitudes that enter its values."""
-    network.execute(step, values, n_rows)
-    if step.layer is None:
-        network.magnitude(step, magnitudes)
-    else:
-        magnitudes[step.name] = torch.linalg.vector_norm(values[step.name], torch.inf, dim=0, keepdim=True)
-    network.release(step, values)
-    network.release(step, magnitudes)
-
-
-def _add_magnitudes(a: Any, b: Any) -> Tensor:
-    return a + (b.abs() if isinstance(b, Tensor) else abs(b))
-
-
-def _entry_magnitudes(section: Section) -> Environment:
-    first, second = section.slopes
-    return {
-        name: (base.abs() + first[name].abs() + second[name].abs()).amax(0, keepdim=True)
-        + _BASE_SHARE * section.magnitude[name]
-        for name, base in section.base.items()
-    }
-
-
-def _plane_of_vertex(mesh: Subdivision) -> Tensor:
-    """(V,) window of each corner, before any refinement."""
-    return torch.repeat_interleave(mesh.offsets.diff())
 
 
 def _common_shape(domains: Sequence[Slice]) -> tuple[int, ...]:

@@ -1,0 +1,93 @@
+"""Ties that a maximum lost: edges between regions on which every unit has the same winner."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..mesh import Subdivision, dissolve
+from ..network import Environment, Network, Step
+from ..tolerance import Tolerance
+
+_CHUNK_ELEMENTS = 2**24
+
+
+def dissolve_lost_ties(
+    network: Network,
+    step: Step,
+    mesh: Subdivision,
+    values: Environment,
+    magnitudes: Environment,
+    tolerance: Tolerance,
+    n_fixed: int,
+) -> Subdivision:
+    """Keep of a maximum's edges only those across which a winner changes: the borders of its argmax cells.
+
+    Parameters
+    ----------
+    mesh : refined by all rounds of the tournament
+    values : live tensors at its vertices; rows of vertices that vanish are removed in place
+    n_fixed : number of vertices before the first round
+    """
+    winner = _winners(network, step, mesh, values, magnitudes, tolerance)
+    left, right = mesh.edge_regions().unbind(1)
+    own = torch.nonzero(mesh.edge_layer == (step.layer or 0))[:, 0]
+    left, right = left[own], right[own]
+    fingerprint = _fingerprint(winner)
+    lost = fingerprint[left] == fingerprint[right]
+    unit = mesh.edge_unit.clone()
+    unit[own] = _deciding_units(winner, left, right, unit[own], ~lost)
+    drop = torch.zeros(len(mesh.edges), dtype=torch.bool, device=own.device)
+    drop[own] = lost
+    labelled = Subdivision(**{**vars(mesh), "edge_unit": unit})
+    result = dissolve(labelled, drop, n_fixed)
+    for name, value in values.items():
+        values[name] = value[result.kept_vertices]
+    return result.mesh
+
+
+def _winners(
+    network: Network,
+    step: Step,
+    mesh: Subdivision,
+    values: Environment,
+    magnitudes: Environment,
+    tolerance: Tolerance,
+) -> Tensor:
+    """(R, n_units) winner of every unit on every region, taken at the mean of the region's corners."""
+    (name,) = step.inputs()
+    x = values[name].reshape(len(mesh.vertices), -1)
+    sizes = mesh.offsets.diff()
+    corner = mesh.loop_vertices()
+    step_size = max(1, _CHUNK_ELEMENTS // max(x.shape[1], 1))
+    winners = []
+    for start in range(0, mesh.n_regions, step_size):
+        offsets = mesh.offsets[start : start + step_size + 1]
+        rows = corner[offsets[0] : offsets[-1]]
+        owner = torch.repeat_interleave(offsets.diff())
+        total = x.new_zeros((len(offsets) - 1, x.shape[1])).index_add_(0, owner, x[rows])
+        mean = (total / sizes[start : start + step_size, None]).reshape(-1, *values[name].shape[1:])
+        winners.append(network.winners(step, {name: mean}, magnitudes, tolerance.value))
+    return torch.cat(winners)
+
+
+def _fingerprint(winner: Tensor) -> Tensor:
+    """(R,) one word for each row of winners: a random linear form modulo 2⁶⁴."""
+    generator = torch.Generator().manual_seed(0)
+    factor = torch.randint(-(2**62), 2**62, (winner.shape[1],), generator=generator).to(winner.device)
+    return (winner.long() * factor).sum(dim=1)
+
+
+def _deciding_units(winner: Tensor, left: Tensor, right: Tensor, unit: Tensor, kept: Tensor) -> Tensor:
+    """The unit whose winner changes across each edge: the labelled one, or else the lowest.
+
+    Where several units tie along one segment, the label may name one of which the tie was lost.
+    """
+    rows = torch.arange(len(unit), device=unit.device)
+    wrong = rows[kept & (winner[left, unit] == winner[right, unit])]
+    unit = unit.clone()
+    step = max(1, _CHUNK_ELEMENTS // winner.shape[1])
+    for start in range(0, len(wrong), step):
+        some = wrong[start : start + step]
+        unit[some] = (winner[left[some]] != winner[right[some]]).int().argmax(dim=1)
+    return unit
