@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Two workers of one thread each: small tensors gain nothing from more, and spinning threads would fight for the cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --pyargs splinegeo tests
 
 .PHONY: demo test test-slow lint benchmark clean
 
@@ -9,10 +11,10 @@ demo: .venv/demo.stamp
 	$(BIN)/splinegeo demo --out demo
 
 test: .venv/dev.stamp lint
-	$(BIN)/python -m pytest -m "not slow" -n 2
+	$(PYTEST) -m "not slow"
 
 test-slow: .venv/dev.stamp
-	$(BIN)/python -m pytest -n 2
+	$(PYTEST)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff check .

@@ -38,13 +38,17 @@ class Tolerance:
 
     @classmethod
     def of(cls, dtype: torch.dtype) -> Tolerance:
-        """Tolerances for a float format: 2¹² units in the last place of a value, 2¹⁶ of a length.
+        """Tolerances for a float format, in units in the last place: 2¹² of a value, 2¹⁶ of a length, for float64.
 
         A dot product of n terms errs by at most n units, and by about √n in practice; interpolation adds a few
         at every layer. 2¹² leaves room for both. A position is a quotient of two such values, hence the larger
-        factor.
+        factor. Float32 has no such room: 2⁵ and 2⁸, and the certificate says how often they were needed.
         """
-        if dtype not in (torch.float64, torch.float32):
+        if dtype not in _UNITS:
             raise TypeError(f"a partition is computed in float64 or float32, not {dtype}")
         eps = torch.finfo(dtype).eps
-        return cls(value=2**12 * eps, length=2**16 * eps)
+        value, length = _UNITS[dtype]
+        return cls(value * eps, length * eps)
+
+
+_UNITS = {torch.float64: (2**12, 2**16), torch.float32: (2**5, 2**8)}
