@@ -1,5 +1,7 @@
 """`compute_partition`: known counts, invariances, checkpoints, bad input."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ import splinegeo as sg
 def default_mlp(*widths):
     torch.manual_seed(0)
     layers = []
-    for n_in, n_out in zip(widths[:-1], widths[1:], strict=True):
+    for n_in, n_out in pairwise(widths):
         layers += [nn.Linear(n_in, n_out), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -60,7 +62,7 @@ def test_high_dimensional_slice_agrees_with_the_module_everywhere():
 def test_many_slices_are_each_slice_by_itself():
     model = default_mlp(8, 30, 30, 3)
     rng = np.random.default_rng(0)
-    domains = [sg.Slice.around(x, r, rng=i) for i, (x, r) in enumerate(zip(rng.normal(size=(6, 8)), [3, 0.01] * 3))]
+    domains = [sg.Slice.around(rng.normal(size=8), 3 if i % 2 else 0.01, rng=i) for i in range(6)]
     together = sg.compute_partitions(model, domains)
     for part, domain in zip(together, domains, strict=True):
         alone = sg.compute_partition(model, domain)

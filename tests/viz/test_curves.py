@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+from splinegeo.viz.curves import draw_growing_curves
+from splinegeo.viz.partitions import new_axes
+
+import splinegeo as sg
+from splinegeo import viz
+
+
+def test_colours_are_those_of_the_paper():
+    steps = [0, 1, 10, 100]
+    ax = viz.draw_training_curves(
+        steps, loss=[2, 1, 0.1, 0.01], train_accuracy=[0, 0.5, 1, 1], test_accuracy=[0, 0.4, 0.8, 0.9]
+    )
+    ax.figure.canvas.draw()
+    train, test = (to_rgb(line.get_color()) for line in ax.lines)
+    assert train[1] == max(train)  # green
+    assert test[0] == max(test)  # orange
+    assert ax.get_xscale() == "symlog"
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["train accuracy", "test accuracy", "loss"]
+
+
+def test_without_step_zero_the_axis_is_logarithmic():
+    ax = viz.draw_training_curves([3, 1000], test_accuracy=[0.1, 0.9])
+    assert ax.get_xscale() == "log"
+
+
+@pytest.mark.parametrize(("steps", "match"), [([0, 1], "shape"), ([-1, 0, 1], "negative step"), ([], "shape")])
+def test_wrong_curves_are_named(steps, match):
+    with pytest.raises(sg.InvalidInputError, match=f"'train accuracy'.*{match}"):
+        viz.draw_training_curves(steps, train_accuracy=[0.1, 0.2, 0.3])
+
+
+def test_growing_curves_end_at_the_step():
+    ax = new_axes()
+    draw_growing_curves(ax, {"train": ([0, 10, 100], [0, 1, 1])}, step=5, label="accuracy")
+    _, grown, marker, _ = ax.lines
+    assert np.array_equal(grown.get_xdata(), [0, 5])
+    assert marker.get_ydata()[0] == pytest.approx(0.5)
