@@ -27,7 +27,7 @@ DPI = 150
 def run_demo(
     out: Path,
     *,
-    last_step: int = 4000,
+    last_step: int = 6000,
     n_checkpoints: int = 46,
     seed: int = 0,
     say: Callable[[str], None],
@@ -91,13 +91,14 @@ def _animate(out: Path, parts: list[sg.Partition], run: TrainingRun, anchors: Te
         for step, train, test in zip(run.steps, run.train_accuracy, run.test_accuracy, strict=True)
     ]
     labels = [str(label) for label in CLASSES]
-    # One scale for all frames, set by the trained half: at initialisation slopes are a thousand times smaller.
-    limits = viz.colour_limits(parts[len(parts) // 2 :])
+    # Slopes grow a thousandfold during training, and by a factor of two across one slice: relative to the slice's
+    # mean, one colour scale serves all frames and each still shows its structure.
+    color = "relative_slope"
     viz.animate(
         parts,
         [out / "migration.mp4", out / "migration.gif"],
         titles=titles,
-        limits=limits,
+        color=color,
         anchors=anchors,
         anchor_labels=labels,
         curves={
@@ -108,7 +109,7 @@ def _animate(out: Path, parts: list[sg.Partition], run: TrainingRun, anchors: Te
         hold=1.5,
         progress=progress,
     )
-    ax = viz.draw_partition(parts[-1], limits=limits)
+    ax = viz.draw_partition(parts[-1], color, limits=viz.colour_limits(parts, color))
     viz.draw_decision_boundary(parts[-1], ax)
     viz.draw_points(parts[-1], anchors, labels=labels, ax=ax)
     ax.set_title(titles[-1])
@@ -126,11 +127,11 @@ def _summary(out: Path, parts: list[sg.Partition], run: TrainingRun) -> list[str
     report = parts[-1].check()
     verdict = "holds" if report.ok else f"FAILS: {report}"
     return [
-        f"{out}/migration.mp4, .gif      {len(parts)} frames: the exact partition of a slice through three training",
-        f"    digits, coloured by slope norm, {counts.min():,} to {counts.max():,} regions each",
-        f"{out}/last_frame.png           the last frame as a still",
-        f"{out}/training_curves.png      loss and accuracies; the numbers are in training.csv",
-        f"{out}/partitions/*.npz         the partitions themselves: splinegeo.Partition.load",
+        f"{out}/migration.mp4, .gif    {len(parts)} frames: the exact partition of a slice through three training digits,",
+        f"    {counts.min():,} to {counts.max():,} regions each, coloured by slope norm relative to its mean over the slice",
+        f"{out}/last_frame.png         the last frame as a still",
+        f"{out}/training_curves.png    loss and accuracies; the numbers are in training.csv",
+        f"{out}/partitions/*.npz       the partitions themselves: splinegeo.Partition.load",
         f"after {run.steps[-1]:,} steps: train accuracy {run.train_accuracy[-1]:.1%}, test accuracy "
         f"{run.test_accuracy[-1]:.1%}; check of the last partition against the network {verdict}",
     ]

@@ -169,7 +169,7 @@ def compute_partitions(
         copy.load_state_dict(state)
         network = architecture.bind(copy.state_dict())
         verify(network, copy, points, until)
-        return _partitions(network.to(device, dtype), slices, tolerance, device, progress and states is None)
+        return partitions_of(network.to(device, dtype), slices, tolerance, device, progress and states is None)
 
     if states is None:
         return at(model.state_dict())
@@ -178,13 +178,14 @@ def compute_partitions(
     return [parts[0] for parts in results] if isinstance(domains, Slice) else results
 
 
-def _partitions(
+def partitions_of(
     network: Network,
     domains: list[Slice],
     tolerance: Tolerance,
-    device: torch.device | str | None,
-    progress: bool,
+    device: torch.device | str | None = None,
+    progress: bool = False,
 ) -> list[Partition]:
+    """Partitions of slices of a captured network, refined together."""
     frames = [Frame.of(domain) for domain in domains]
     section = _restrict(network, domains, frames, device)
     corners = [torch.from_numpy(f.normalise(d.window)) for f, d in zip(frames, domains, strict=True)]

@@ -1,0 +1,1 @@
+"""Measurements beside other tools; timings never decide a test."""

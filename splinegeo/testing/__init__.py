@@ -1,0 +1,31 @@
+"""Witnesses that share nothing with the engine, and random networks to try them on."""
+
+from .adjacency import Subdivision as Subdivision
+from .adjacency import subdivide as subdivide
+from .arrangement import Arrangement as Arrangement
+from .arrangement import arrangement as arrangement
+from .arrangement import layer_lines as layer_lines
+from .campaign import Trial as Trial
+from .campaign import compare_block as compare_block
+from .campaign import table as table
+from .compare import assert_matches_rational as assert_matches_rational
+from .compare import rational_witness as rational_witness
+from .handmade import concurrent_lines as concurrent_lines
+from .handmade import generic_lines as generic_lines
+from .handmade import grid_lines as grid_lines
+from .handmade import line_network as line_network
+from .handmade import linear_layer as linear_layer
+from .handmade import parallel_lines as parallel_lines
+from .handmade import tent_map as tent_map
+from .handmade import voronoi_network as voronoi_network
+from .layers import describe as describe
+from .modules import Abs as Abs
+from .modules import Maxout as Maxout
+from .networks import NETWORK_KINDS as NETWORK_KINDS
+from .networks import SEEDS_PER_ARCHITECTURE as SEEDS_PER_ARCHITECTURE
+from .networks import random_network as random_network
+from .polygons import polygon_of as polygon_of
+from .rational import RationalPartition as RationalPartition
+from .rational import RationalRegion as RationalRegion
+from .rational import rational_partition as rational_partition
+from .validity import assert_valid_partition as assert_valid_partition
