@@ -127,8 +127,8 @@ def _summary(out: Path, parts: list[sg.Partition], run: TrainingRun) -> list[str
     report = parts[-1].check()
     verdict = "holds" if report.ok else f"FAILS: {report}"
     return [
-        f"{out}/migration.mp4, .gif    {len(parts)} frames: the exact partition of a slice through three training digits,",
-        f"    {counts.min():,} to {counts.max():,} regions each, coloured by slope norm relative to its mean over the slice",
+        f"{out}/migration.mp4, .gif    {len(parts)} frames: the exact partition of a slice through three digits,",
+        f"    {counts.min():,} to {counts.max():,} regions each, coloured by slope norm over its mean on the slice",
         f"{out}/last_frame.png         the last frame as a still",
         f"{out}/training_curves.png    loss and accuracies; the numbers are in training.csv",
         f"{out}/partitions/*.npz       the partitions themselves: splinegeo.Partition.load",

@@ -191,8 +191,8 @@ def partitions_of(
     corners = [torch.from_numpy(f.normalise(d.window)) for f, d in zip(frames, domains, strict=True)]
     mesh = windows([c.to(device=device, dtype=network.dtype) for c in corners])
     with torch.no_grad():
-        mesh, certificate = walk(section, mesh, tolerance, progress)
-    return split_windows(mesh, domains, frames, section, certificate)
+        mesh, decisions = walk(section, mesh, tolerance, progress)
+    return split_windows(mesh, domains, frames, section, decisions.certificates(frames))
 
 
 def _common_shape(domains: Sequence[Slice]) -> tuple[int, ...]:

@@ -6,8 +6,6 @@ is left is one short loop that carries the network's live tensors on the vertice
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 from tqdm import tqdm
@@ -15,8 +13,8 @@ from tqdm import tqdm
 from ..errors import NonFiniteError
 from ..mesh import EventTable, Refinement, Subdivision, decide_signs, refine
 from ..network import Environment, Network, Section, Step
-from ..partition import Certificate
 from ..tolerance import Tolerance
+from .decisions import Decisions
 from .ties import dissolve_lost_ties
 
 # Share of the magnitudes of the input-space computation (of a tolerance) that may be rounding in the plane's base
@@ -24,7 +22,7 @@ from .ties import dissolve_lost_ties
 _BASE_SHARE = 2.0**-8
 
 
-def walk(section: Section, mesh: Subdivision, tolerance: Tolerance, progress: bool) -> tuple[Subdivision, Certificate]:
+def walk(section: Section, mesh: Subdivision, tolerance: Tolerance, progress: bool) -> tuple[Subdivision, Decisions]:
     """Refine the windows until the network is affine on every region.
 
     Parameters
@@ -35,19 +33,19 @@ def walk(section: Section, mesh: Subdivision, tolerance: Tolerance, progress: bo
     network = section.network
     values = section.at(mesh.vertices, torch.repeat_interleave(mesh.offsets.diff()))
     magnitudes = _entry_magnitudes(section)
-    certificate = Certificate(tolerance.value, tolerance.length, math.inf, 0)
+    decisions = Decisions(tolerance)
     last = max((step.layer for step in network.steps if step.layer is not None), default=-1)
     with tqdm(total=last + 1, disable=not progress, unit="layer") as bar:
         for step in network.steps:
             if step.layer is not None:
                 done = step.layer == last
-                mesh, certificate = _cut(network, step, mesh, values, magnitudes, tolerance, certificate, done)
+                mesh = _cut(network, step, mesh, values, magnitudes, decisions, done)
                 bar.update()
                 bar.set_postfix(layer=network.layer_names[step.layer], regions=mesh.n_regions)
                 if done:
                     break
             _advance(network, step, values, magnitudes, len(mesh.vertices))
-    return mesh, certificate
+    return mesh, decisions
 
 
 def _cut(
@@ -56,21 +54,21 @@ def _cut(
     mesh: Subdivision,
     values: Environment,
     magnitudes: Environment,
-    tolerance: Tolerance,
-    certificate: Certificate,
+    decisions: Decisions,
     done: bool,
-) -> tuple[Subdivision, Certificate]:
+) -> Subdivision:
     """Refine until one nonlinearity is affine on every region; `values` follow unless nothing will need them."""
     n_fixed, n_rounds = len(mesh.vertices), network.n_rounds(step, magnitudes)
     for round in range(n_rounds):
-        events, refinement = _refine(network, step, round, mesh, values, magnitudes, tolerance)
-        certificate = certificate.joined(events.smallest_margin, events.n_snapped)
+        events, refinement = _refine(network, step, round, mesh, values, magnitudes, decisions.tolerance)
+        units = network.event_units(step, events.n_events, mesh.vertices.device)
+        decisions.record(mesh, events, refinement, units, step.layer or 0)
         mesh = refinement.mesh
         if n_rounds > 1 or not done:
             _carry(values, refinement, step, events.values)
     if n_rounds > 1:
-        mesh = dissolve_lost_ties(network, step, mesh, values, magnitudes, tolerance, n_fixed)
-    return mesh, certificate
+        mesh = dissolve_lost_ties(network, step, mesh, values, magnitudes, decisions.tolerance, n_fixed)
+    return mesh
 
 
 def _refine(

@@ -37,6 +37,31 @@ class Births:
 
 
 @dataclass(frozen=True)
+class Gaps:
+    """Distances between neighbouring positions on one line.
+
+    Attributes
+    ----------
+    merged : (n,) bool
+        Whether each position is so close to the one before it on the same line that they are one vertex.
+    smallest : float
+        The smallest distance that was kept, as a multiple of the tolerance; infinity if there is none.
+    """
+
+    merged: Tensor
+    smallest: float
+
+    @classmethod
+    def between(cls, line: Tensor, t: Tensor, length: Tensor, tolerance: float) -> Gaps:
+        """Of positions sorted by line and t; `length` (n,) is that of each position's line."""
+        merged = ~is_first(line)
+        distance = t.diff() * length[1:]
+        kept = distance[merged[1:] & (distance > tolerance)]
+        merged[1:] &= distance <= tolerance
+        return cls(merged, float(kept.amin()) / tolerance if len(kept) else torch.inf)
+
+
+@dataclass(frozen=True)
 class Crossings:
     """Crossings of events with edges: K (edge, event) pairs at C new vertices.
 
@@ -50,6 +75,8 @@ class Crossings:
         Number of edges that each edge is split into.
     first_piece : (E + 1,)
         Index of the first piece of each edge among all pieces.
+    gaps : Gaps
+        Between neighbours on one edge.
     """
 
     edge: Tensor
@@ -58,6 +85,7 @@ class Crossings:
     births: Births
     pieces: Tensor
     first_piece: Tensor
+    gaps: Gaps
 
     def rank(self) -> Tensor:
         """(K,) position of each crossing's vertex among the new vertices of its edge."""
@@ -82,13 +110,13 @@ def cross_edges(mesh: Subdivision, events: EventTable, length_tolerance: float) 
     edge, event, t = edge[order], event[order], t[order]
 
     length = (mesh.vertices[second] - mesh.vertices[first]).norm(dim=1).index_select(0, edge)
-    new = is_first(edge)
-    new[1:] |= t.diff() * length[1:] > length_tolerance
+    gaps = Gaps.between(edge, t, length, length_tolerance)
+    new = ~gaps.merged
     node = new.long().cumsum(0) - 1
     node_edge = edge[new]
     pieces = 1 + torch.bincount(node_edge, minlength=len(mesh.edges))
     births = Births(mesh.edges.index_select(0, node_edge), t[new])
-    return Crossings(edge, event, node, births, pieces, starts_of(pieces))
+    return Crossings(edge, event, node, births, pieces, starts_of(pieces), gaps)
 
 
 def split_edges(mesh: Subdivision, crossings: Crossings) -> Tensor:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from .chords import Border, Chords
-from .crossings import Births
-from .order import argsort_along, components, is_first, ragged_arange
+from .crossings import Births, Gaps
+from .order import argsort_along, components, ragged_arange
 from .signs import EventTable
 
 
@@ -23,11 +23,18 @@ class Meetings:
         Sorted by chord, then from the chord's first end to its second; ``0 <= node < X``.
     births : Births
         The X vertices, each on one of its chords.
+    gaps : Gaps
+        Between neighbouring crossings on one chord.
+    merged_node, merged_event : (m,)
+        Crossings that were merged with a neighbour: the vertex they became, and the event that crossed there.
     """
 
     chord: Tensor
     node: Tensor
     births: Births
+    gaps: Gaps
+    merged_node: Tensor
+    merged_event: Tensor
 
 
 def interleaved(chords: Chords) -> tuple[Tensor, Tensor]:
@@ -74,17 +81,18 @@ def meet(
 
     order = argsort_along(chord, t)
     chord_sorted, t_sorted, crossing_sorted = chord[order], t[order], crossing[order]
-    tied = ~is_first(chord_sorted)
-    tied[1:] &= t_sorted.diff() * length[chord_sorted[1:]] <= length_tolerance
-    if tied.any():
-        later = torch.nonzero(tied)[:, 0]
-        label = components(n, crossing_sorted[later - 1], crossing_sorted[later])
-        chord_sorted, crossing_sorted = _merge(chord, t, label[crossing])
-        kept, crossing_sorted = torch.unique(crossing_sorted, return_inverse=True)
-    else:
-        kept = torch.arange(n, device=i.device)
+    gaps = Gaps.between(chord_sorted, t_sorted, length.index_select(0, chord_sorted), length_tolerance)
+    later = torch.nonzero(gaps.merged)[:, 0]
+    if not len(later):
+        births = Births(ends[:, i].T, t[:n])
+        return Meetings(chord_sorted, crossing_sorted, births, gaps, later, later)
+    merged = crossing_sorted[later]
+    label = components(n, crossing_sorted[later - 1], merged)
+    chord_sorted, crossing_sorted = _merge(chord, t, label[crossing])
+    kept, node = torch.unique(crossing_sorted, return_inverse=True)
     births = Births(ends[:, i[kept]].T, t[kept])
-    return Meetings(chord_sorted, crossing_sorted, births)
+    merged_node = torch.searchsorted(kept, label[merged])
+    return Meetings(chord_sorted, node, births, gaps, merged_node, other_event[order[later]])
 
 
 def _zero_along(events: EventTable, edge_births: Births, ends: Tensor, event: Tensor) -> Tensor:

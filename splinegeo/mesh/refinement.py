@@ -29,6 +29,10 @@ class Refinement:
         The old region that each region is a part of.
     zero_vertex, zero_event : (n,) int
         New vertices and the events that are exactly zero there.
+    merged_vertex, merged_event : (m,) int
+        New vertices at which crossings closer than the tolerance were merged, and the events that crossed there.
+    smallest_gap : float
+        Smallest distance between neighbouring crossings that were kept apart, as a multiple of the tolerance.
     """
 
     mesh: Subdivision
@@ -36,6 +40,9 @@ class Refinement:
     parent: Tensor
     zero_vertex: Tensor
     zero_event: Tensor
+    merged_vertex: Tensor
+    merged_event: Tensor
+    smallest_gap: float
 
     def carry(self, values: Tensor) -> Tensor:
         """Extend (V, ...) values that are affine on every old region to the new vertices."""
@@ -103,6 +110,11 @@ def refine(
         parent=parent,
         zero_vertex=torch.cat([len(mesh.vertices) + crossings.node, n_on_edges + meetings.node]),
         zero_event=torch.cat([crossings.event, chords.event.index_select(0, meetings.chord)]),
+        merged_vertex=torch.cat(
+            [len(mesh.vertices) + crossings.node[crossings.gaps.merged], n_on_edges + meetings.merged_node]
+        ),
+        merged_event=torch.cat([crossings.event[crossings.gaps.merged], meetings.merged_event]),
+        smallest_gap=min(crossings.gaps.smallest, meetings.gaps.smallest),
     )
 
 

@@ -24,15 +24,18 @@ class EventTable:
         Bit j of a row says that event j is positive (negative) there; neither bit means zero.
     smallest_margin : float
         Smallest nonzero ``|value| / tolerance`` (at least 1); infinity if every value was zero.
-    n_snapped : int
-        Values within the tolerance, yet not exactly zero.
+    n_zero : int
+        Values decided to be zero, of events whose tolerance is not itself zero.
+    snapped : (2, n) int
+        Pairs (vertex, event) of values within the tolerance, yet not exactly zero.
     """
 
     values: Tensor
     positive: Tensor
     negative: Tensor
     smallest_margin: float
-    n_snapped: int
+    n_zero: int
+    snapped: Tensor
 
     @property
     def n_events(self) -> int:
@@ -64,11 +67,13 @@ def decide_signs(values: Tensor, tolerance: Tensor) -> EventTable:
     """
     n_rows, n_events = values.shape
     width = -(-n_events // _WORD) * _WORD
+    uncertain = tolerance > 0  # otherwise nothing but zeros entered the value
     tolerance = tolerance.clamp(min=torch.finfo(values.dtype).tiny)
     positive = torch.zeros((n_rows, width // _WORD), dtype=torch.int64, device=values.device)
     negative = torch.zeros_like(positive)
     margin = torch.full((), torch.inf, dtype=values.dtype, device=values.device)
-    n_snapped = torch.zeros((), dtype=torch.int64, device=values.device)
+    n_zero = torch.zeros((), dtype=torch.int64, device=values.device)
+    snapped = [n_zero.new_zeros((2, 0))]
     step = n_rows if values.is_cuda else max(1, _CHUNK_ELEMENTS // max(n_events, 1))
     for start in range(0, n_rows, max(step, 1)):
         chunk = values[start : start + step]
@@ -79,9 +84,11 @@ def decide_signs(values: Tensor, tolerance: Tensor) -> EventTable:
         ratio = torch.where(decided, chunk, torch.inf).abs_().div_(tolerance)
         margin = torch.minimum(margin, ratio.amin()) if ratio.numel() else margin
         if not decided.all():
-            n_snapped += (~decided & (chunk != 0)).sum()
+            n_zero += (~decided & uncertain).sum()
+            row, event = torch.nonzero(~decided & (chunk != 0), as_tuple=True)
+            snapped.append(torch.stack([row + start, event]))
             chunk.mul_(decided)
-    return EventTable(values, positive, negative, float(margin), int(n_snapped))
+    return EventTable(values, positive, negative, float(margin), int(n_zero), torch.cat(snapped, dim=1))
 
 
 def set_bits(words: Tensor) -> tuple[Tensor, Tensor]:

@@ -68,6 +68,12 @@ class Subdivision:
         regions = torch.cat([self.loop_regions(), self.loops.new_full((1,), -1)])
         return regions[slots].reshape(-1, 2)  # slot -1 reads the appended -1
 
+    def vertex_windows(self) -> Tensor:
+        """(V,) window that each vertex lies in."""
+        windows = torch.zeros(len(self.vertices), dtype=torch.int64, device=self.vertices.device)
+        windows[self.loop_vertices()] = self.window[self.loop_regions()]
+        return windows
+
     def next_slot(self) -> Tensor:
         """(S,) position in `loops` that follows each position, cyclically within its region."""
         following = torch.arange(1, len(self.loops) + 1, device=self.loops.device)

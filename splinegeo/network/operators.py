@@ -7,7 +7,7 @@ affine. A piecewise-affine operator additionally says where it breaks: the zero 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ JOINTLY_AFFINE = _names(
     pad constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d
     replication_pad1d replication_pad2d replication_pad3d
     pixel_shuffle pixel_unshuffle channel_shuffle im2col col2im unfold
-    slice_scatter select_scatter zeros_like ones_like full_like new_zeros new_ones new_full fill to _to_copy
+    slice_scatter select_scatter copy index_put index_add index_copy scatter_add zeros_like ones_like full_like new_zeros new_ones new_full fill to _to_copy
     """
 )
 # Products: affine while at most one operand depends on the input.
@@ -55,6 +55,12 @@ AFFINE_IN_FIRST = _names(
 SUM_AND_PRODUCT = _names("addmm addmv addbmm baddbmm addcmul")
 # The constant mask comes first.
 AFFINE_AFTER_FIRST = _names("where")
+
+# Plain numbers among their arguments enter the values.
+_WITH_SCALARS = _names(
+    "add sub rsub mul multiply div divide true_divide constant_pad_nd full_like fill masked_fill where "
+    "addmm addmv addbmm baddbmm addcmul"
+)
 
 Difference = Callable[[Any, Any], Tensor]
 Events = Callable[..., Tensor]
@@ -91,7 +97,11 @@ def _columns(minus: Difference, x: Tensor, levels: Any) -> Tensor:
     """(V, m) events ``x - level``, one block of columns per level."""
     if len(levels) == 1 and isinstance(levels[0], int | float) and levels[0] == 0:
         return x.reshape(len(x), -1)
-    return torch.cat([minus(x, level).reshape(len(x), -1) for level in levels], dim=1)
+    return _side_by_side(*(minus(x, level) for level in levels))
+
+
+def _side_by_side(*blocks: Tensor) -> Tensor:
+    return torch.cat([block.reshape(len(block), -1) for block in torch.broadcast_tensors(*blocks)], dim=1)
 
 
 def _hardtanh(minus: Difference, x: Tensor, low: float = -1.0, high: float = 1.0) -> Tensor:
@@ -99,12 +109,13 @@ def _hardtanh(minus: Difference, x: Tensor, low: float = -1.0, high: float = 1.0
 
 
 def _clamp(minus: Difference, x: Tensor, min: Any = None, max: Any = None) -> Tensor:
-    return _columns(minus, x, [level for level in (min, max) if level is not None])
+    levels = [level for level in (min, max) if level is not None]
+    if all(isinstance(level, Tensor) for level in (min, max)):
+        return _side_by_side(minus(x, min), minus(x, max), minus(min, max))  # where they swap, `max` takes over
+    return _columns(minus, x, levels)
 
 
-def _threshold(minus: Difference, x: Tensor, level: float, value: float) -> Tensor:
-    if value != level:
-        raise ValueError(f"threshold({level}, {value}) jumps: it is continuous only if both numbers are equal")
+def _threshold(minus: Difference, x: Tensor, level: float, _value: float) -> Tensor:
     return _columns(minus, x, (level,))
 
 
@@ -139,6 +150,32 @@ BREAKS: dict[str, Events] = {
     "minimum": _compare,
     "max.other": _compare,
     "min.other": _compare,
+    "fmax": _compare,
+    "fmin": _compare,
+}
+_RANDOM = "is in training mode: it draws random numbers"
+
+
+def spoiler(name: str, arguments: Mapping[str, Any]) -> str | None:
+    """What keeps a listed operator from being piecewise affine when it is called with these arguments, if anything."""
+    if name == "div" and arguments.get("rounding_mode"):
+        return "rounds, so it jumps"
+    if name == "threshold" and arguments["threshold"] != arguments["value"]:
+        return f"jumps from {arguments['value']} to {arguments['threshold']}"
+    if name.endswith("dropout") and arguments.get("train", True) and arguments["p"] > 0:
+        return _RANDOM
+    if name.startswith("rrelu") and arguments.get("training"):
+        return _RANDOM
+    if name.endswith("batch_norm") and arguments.get("training"):
+        return "is in training mode: it mixes the points of a batch"
+    return None
+
+
+# Written anew where PyTorch's own kernel will not do: the derivative of hardsigmoid is rounded to float32, and rrelu
+# has no rule for vmap.
+REWRITTEN: dict[str, Callable[..., Tensor]] = {
+    "hardsigmoid": lambda x: torch.nn.functional.hardtanh(x / 6 + 0.5, 0, 1),
+    "rrelu": lambda x, lower=1 / 8, upper=1 / 3, *_: torch.nn.functional.leaky_relu(x, (lower + upper) / 2),
 }
 
 
@@ -155,15 +192,15 @@ def magnitude(name: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, A
         return target(x.abs(), *parts, -mean.abs(), variance, *rest, **kwargs)
     if name in ("sub", "rsub"):
         target = torch.add
-    scalars = name in ("add", "sub", "rsub", "mul", "div", "constant_pad_nd", "full_like")
-    args, kwargs = pytree.tree_map(lambda leaf: _absolute(leaf, scalars), (args, kwargs))
+    args, kwargs = pytree.tree_map(_absolute, (args, kwargs))
+    if name in _WITH_SCALARS:
+        args = tuple(abs(arg) if isinstance(arg, int | float) else arg for arg in args)
+        kwargs = {key: abs(arg) if isinstance(arg, int | float) else arg for key, arg in kwargs.items()}
     return target(*args, **kwargs)
 
 
-def _absolute(leaf: Any, scalars: bool) -> Any:
-    if isinstance(leaf, Tensor):
-        return leaf.abs() if leaf.is_floating_point() else leaf
-    return abs(leaf) if scalars and isinstance(leaf, float) else leaf
+def _absolute(leaf: Any) -> Any:
+    return leaf.abs() if isinstance(leaf, Tensor) and leaf.is_floating_point() else leaf
 
 
 def operator_name(target: Any) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -76,6 +76,8 @@ class Network:
     input, output : names
     layer_names : module paths of the nonlinearities, in order of execution
     unit_shapes : shape of one row of each nonlinearity's output
+    row_constants : results that depend on the number of rows alone, such as an initial state of zeros; computed anew
+        wherever they are needed
     """
 
     steps: tuple[Step, ...]
@@ -84,7 +86,9 @@ class Network:
     output: str
     layer_names: tuple[str, ...]
     unit_shapes: tuple[tuple[int, ...], ...]
+    row_constants: Mapping[str, Step] = field(default_factory=dict)
     dtype: torch.dtype = torch.float64
+    device: torch.device = torch.device("cpu")  # noqa: RUF009 (immutable)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Outputs (n, ...) at inputs (n, *input_shape)."""
@@ -156,15 +160,22 @@ class Network:
 
         def fill(leaf: Any) -> Any:
             if isinstance(leaf, Ref):
-                return env[leaf.name] if leaf.name in env else self.constants[leaf.name]
+                return self._result(leaf.name, env, n_rows)
             if isinstance(leaf, Size):
                 return leaf.at(n_rows)
             if isinstance(leaf, torch.dtype) and leaf.is_floating_point:
                 return self.dtype
-            return leaf
+            return self.device if isinstance(leaf, torch.device) else leaf
 
         args, kwargs = pytree.tree_map(fill, (step.args, step.kwargs))
         return args, kwargs
+
+    def _result(self, name: str, env: Environment, n_rows: int) -> Any:
+        if name in self.row_constants:
+            step = self.row_constants[name]
+            args, kwargs = self.bind(step, env, n_rows)
+            return step.target(*args, **kwargs)
+        return env[name] if name in env else self.constants[name]
 
     def to(self, device: torch.device | str | None, dtype: torch.dtype) -> Network:
         """The same network on another device or in another float format."""
@@ -172,7 +183,8 @@ class Network:
         def move(tensor: Tensor) -> Tensor:
             return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else None)
 
-        return replace(self, constants={name: move(c) for name, c in self.constants.items()}, dtype=dtype)
+        constants = {name: move(c) for name, c in self.constants.items()}
+        return replace(self, constants=constants, dtype=dtype, device=torch.device(device or self.device))
 
 
 def _add_magnitudes(a: Any, b: Any) -> Tensor:

@@ -95,7 +95,8 @@ def restrict(network: Network, origins: Tensor, bases: Tensor) -> Section:
     """
     n_prefix = next((i for i, step in enumerate(network.steps) if step.layer is not None), len(network.steps))
     prefix, rest = network.steps[:n_prefix], network.steps[n_prefix:]
-    wanted = {name for step in rest for name in step.inputs() if name not in network.constants} | {network.output}
+    known = {*network.constants, *network.row_constants}
+    wanted = {name for step in rest for name in step.inputs() if name not in known} | {network.output}
     wanted -= {step.name for step in rest}
     rows = len(origins)
 

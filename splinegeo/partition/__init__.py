@@ -1,8 +1,9 @@
 """`Partition`, the frozen record, and how it is checked and stored."""
 
+from .certificate import CLOSE_DECISION as CLOSE_DECISION
+from .certificate import Certificate as Certificate
 from .check import CheckReport as CheckReport
 from .files import write_whole as write_whole
 from .frame import Frame as Frame
-from .record import Certificate as Certificate
 from .record import Partition as Partition
 from .split import split_windows as split_windows

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InvalidInputError, PartitionFileError
+from .certificate import CLOSE_DECISION
 
 if TYPE_CHECKING:
     from .record import Partition
@@ -32,7 +33,7 @@ ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
     "region_edges": ("i", ()),
     "region_offsets": ("i", ()),
 }
-_SLICE_ARRAYS = {"origin": ("f", ()), "basis": ("f", (2,)), "window": ("f", (2,))}
+_OTHERS = {"origin": ("f", ()), "basis": ("f", (2,)), "window": ("f", (2,)), "close": ("V", ())}
 _OPTIONAL = {"slope": ("f", None), "offset": ("f", None), "slope_norm": ("f", ())}
 _LARGEST_META = 2**20
 
@@ -68,7 +69,7 @@ def save(part: Partition, path: str | PathLike[str], *, maps: bool) -> None:
     """Write a partition; see `Partition.save`."""
     arrays = {name: getattr(part, name) for name in ARRAYS}
     arrays |= {"origin": part.domain.origin, "basis": part.domain.basis, "window": part.domain.window}
-    arrays["slope_norm"] = part.slope_norm()
+    arrays |= {"slope_norm": part.slope_norm(), "close": part.certificate.close}
     if maps:
         arrays |= {"slope": part.slope, "offset": part.offset}
     arrays = {name: _narrow(array) for name, array in arrays.items()}
@@ -77,7 +78,7 @@ def save(part: Partition, path: str | PathLike[str], *, maps: bool) -> None:
         "layer_names": part.layer_names,
         "unit_shapes": part.unit_shapes,
         "input_shape": part.domain.input_shape,
-        "certificate": vars(part.certificate),
+        "certificate": part.certificate.numbers(),
         "digests": {name: _digest(array) for name, array in arrays.items()},
     }
     text = np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8)
@@ -104,10 +105,8 @@ def read(path: str | PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[str, 
         raise PartitionFileError(f"'{path}' is not a whole partition: {error}") from error
     except Exception as error:  # zip, npy and json parsers raise many kinds; none of them is the user's language
         raise PartitionFileError(f"'{path}' is not a whole partition: {error or type(error).__name__}") from error
-    for name in (*ARRAYS, *_SLICE_ARRAYS, *_OPTIONAL):
-        if name in arrays:
-            arrays[name] = arrays[name].astype(np.float64 if arrays[name].dtype.kind == "f" else np.int64)
-    return arrays, meta
+    widen = {"i": np.int64, "f": np.float64}
+    return {name: a.astype(widen.get(a.dtype.kind, a.dtype)) for name, a in arrays.items()}, meta
 
 
 def _read_archive(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -118,8 +117,8 @@ def _read_archive(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         if sum(member.file_size for member in archive.infolist()) > path.stat().st_size:
             raise PartitionFileError("its members claim to be larger than the file")
         names = {member.filename.removesuffix(".npy") for member in archive.infolist()}
-    unknown = names - {"meta", *ARRAYS, *_SLICE_ARRAYS, *_OPTIONAL}
-    missing = {"meta", *ARRAYS, *_SLICE_ARRAYS} - names
+    unknown = names - {"meta", *ARRAYS, *_OTHERS, *_OPTIONAL}
+    missing = {"meta", *ARRAYS, *_OTHERS} - names
     if unknown or missing:
         raise PartitionFileError(f"unexpected members {sorted(unknown)}, missing {sorted(missing)}")
     with np.load(path, allow_pickle=False) as archive:
@@ -138,12 +137,14 @@ def _read_archive(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
 
 def _require_consistent(arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> None:
     """Kinds, shapes and index ranges: a file may carry right digests of wrong arrays."""
-    for name, (kind, tail) in {**ARRAYS, **_SLICE_ARRAYS, **_OPTIONAL}.items():
+    for name, (kind, tail) in {**ARRAYS, **_OTHERS, **_OPTIONAL}.items():
         if name not in arrays:
             continue
         array = arrays[name]
         if array.dtype.kind != kind or (tail is not None and array.shape[1:] != tail):
             raise PartitionFileError(f"array '{name}' has dtype {array.dtype} and shape {array.shape}")
+        if kind == "V" and array.dtype != CLOSE_DECISION:
+            raise PartitionFileError(f"array '{name}' has dtype {array.dtype}")
         if kind == "f" and not np.isfinite(array).all():
             raise PartitionFileError(f"array '{name}' contains NaN or infinity")
     offsets = arrays["region_offsets"]

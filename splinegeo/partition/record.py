@@ -17,6 +17,7 @@ from torch import nn
 from ..errors import InvalidInputError
 from ..slices import Slice
 from . import files
+from .certificate import Certificate
 from .check import CheckReport, check_partition
 
 Floats = NDArray[np.float64]
@@ -33,38 +34,6 @@ class PlaneFunction(Protocol):
     def affine_maps(self, u: Floats) -> tuple[Floats, Floats]:
         """Slope (n, out, 2) and offset (n, out) of the region around each of the points (n, 2)."""
         ...
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """What was decided within rounding.
-
-    Attributes
-    ----------
-    value_tolerance : float
-        Relative: a pre-activation of at most this share of the magnitudes that entered it counts as zero.
-    length_tolerance : float
-        In half-widths of the window: crossings closer than this on one line are one vertex.
-    smallest_margin : float
-        The closest decision that was *not* zero, as a multiple of the tolerance (at least 1).
-    n_snapped : int
-        Decisions within the tolerance, yet not exactly zero. When it is 0 and the smallest margin is large, no
-        decision was close.
-    """
-
-    value_tolerance: float
-    length_tolerance: float
-    smallest_margin: float
-    n_snapped: int
-
-    def joined(self, margin: float, n_snapped: int) -> Certificate:
-        """With the decisions of one more layer."""
-        return Certificate(
-            self.value_tolerance,
-            self.length_tolerance,
-            min(self.smallest_margin, margin),
-            self.n_snapped + n_snapped,
-        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -253,7 +222,7 @@ class Partition:
             domain=domain,
             layer_names=tuple(meta["layer_names"]),
             unit_shapes=tuple(tuple(shape) for shape in meta["unit_shapes"]),
-            certificate=Certificate(**meta["certificate"]),
+            certificate=Certificate(**meta["certificate"], close=arrays["close"]),
             **record,
         )
         # What the network is no longer there to compute stands where the cached properties look for it.

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from ..mesh import Subdivision
 from ..network import Section
 from ..slices import Slice
+from .certificate import Certificate
 from .frame import Frame
-from .record import Certificate, Partition, as_numpy
+from .record import Partition, as_numpy
 
 Floats = NDArray[np.float64]
 
@@ -44,16 +45,14 @@ class SectionFunction:
 
 
 def split_windows(
-    mesh: Subdivision, domains: list[Slice], frames: list[Frame], section: Section, certificate: Certificate
+    mesh: Subdivision, domains: list[Slice], frames: list[Frame], section: Section, certificates: list[Certificate]
 ) -> list[Partition]:
     """One partition per window, each with its own numbering, from one subdivision of all of them."""
     region_order, region_start = _grouped(mesh.window, len(domains))
     edge_regions = mesh.edge_regions()
     edge_window = mesh.window[edge_regions.amax(1)]
     edge_order, edge_start = _grouped(edge_window, len(domains))
-    vertex_window = torch.zeros(len(mesh.vertices), dtype=torch.int64, device=edge_window.device)
-    vertex_window[mesh.edges] = edge_window[:, None].expand(-1, 2)
-    vertex_order, vertex_start = _grouped(vertex_window, len(domains))
+    vertex_order, vertex_start = _grouped(mesh.vertex_windows(), len(domains))
 
     loop_window = mesh.window[mesh.loop_regions()]
     loop_order = torch.sort(_rank(region_order)[mesh.loop_regions()], stable=True).indices
@@ -87,7 +86,7 @@ def split_windows(
                 region_offsets=np.concatenate([[0], np.cumsum(sizes[regions])]),
                 layer_names=section.network.layer_names,
                 unit_shapes=section.network.unit_shapes,
-                certificate=certificate,
+                certificate=certificates[k],
                 function=SectionFunction(section, k, frame),
             )
         )

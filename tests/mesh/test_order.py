@@ -69,7 +69,9 @@ def test_signs_are_those_of_the_values(n_events, generator):
     table = decide_signs(z.clone(), torch.full((n_events,), 1e-12, dtype=torch.float64))
     vertex, event = (i.reshape(-1) for i in torch.meshgrid(torch.arange(300), torch.arange(n_events), indexing="ij"))
     assert torch.equal(table.sign(vertex, event), expected.reshape(-1))
-    assert table.n_snapped == ((expected == 0) & (z != 0)).sum()
+    snapped = set(map(tuple, table.snapped.T.tolist()))
+    assert snapped == set(map(tuple, torch.nonzero((expected == 0) & (z != 0)).tolist()))
+    assert table.n_zero == (expected == 0).sum()
     assert (table.values[expected == 0] == 0).all()
     assert table.smallest_margin == pytest.approx(float(z[expected != 0].abs().min() / 1e-12))
 

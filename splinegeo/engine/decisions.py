@@ -1,0 +1,70 @@
+"""Keeping the books: which decisions were made within rounding, layer by layer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+from ..mesh import EventTable, Refinement, Subdivision
+from ..partition import CLOSE_DECISION, Certificate, Frame
+from ..tolerance import Tolerance
+
+
+@dataclass
+class Decisions:
+    """Collects the close decisions of a walk; afterwards every window gets its own `Certificate`."""
+
+    tolerance: Tolerance
+    smallest_margin: float = math.inf
+    n_zero: int = 0
+    _found: list[tuple[Tensor, Tensor, int, Tensor, bool]] = field(default_factory=list)
+
+    def record(
+        self, before: Subdivision, events: EventTable, refinement: Refinement, units: Tensor, layer: int
+    ) -> None:
+        """The decisions of one refinement of `before`."""
+        self.smallest_margin = min(self.smallest_margin, events.smallest_margin, refinement.smallest_gap)
+        self.n_zero += events.n_zero
+        vertex, event = events.snapped
+        self._add(before, vertex, units[event], layer, False)
+        self._add(refinement.mesh, refinement.merged_vertex, units[refinement.merged_event], layer, True)
+
+    def _add(self, mesh: Subdivision, vertex: Tensor, unit: Tensor, layer: int, merged: bool) -> None:
+        if len(vertex):
+            self._found.append((mesh.vertex_windows()[vertex], mesh.vertices[vertex], layer, unit, merged))
+
+    def certificates(self, frames: list[Frame]) -> list[Certificate]:
+        """One certificate per window."""
+        windows, close = self._gather()
+        certificates = []
+        for k, frame in enumerate(frames):
+            own = close[windows == k]
+            own["u"] = frame.restore(own["u"])
+            n_merged = int(own["merged"].sum())
+            certificates.append(
+                Certificate(
+                    value_tolerance=self.tolerance.value,
+                    length_tolerance=self.tolerance.length,
+                    smallest_margin=self.smallest_margin,
+                    n_zero=self.n_zero,
+                    n_snapped=len(own) - n_merged,
+                    n_merged=n_merged,
+                    close=own,
+                )
+            )
+        return certificates
+
+    def _gather(self) -> tuple[np.ndarray, np.ndarray]:
+        """All close decisions, in normalised coordinates, and the window of each."""
+        blocks, windows = [np.zeros(0, CLOSE_DECISION)], [np.zeros(0, np.int64)]
+        for window, position, layer, unit, merged in self._found:
+            block = np.zeros(len(window), CLOSE_DECISION)
+            block["layer"], block["merged"] = layer, merged
+            block["unit"] = unit.cpu().numpy()
+            block["u"] = position.cpu().numpy()
+            blocks.append(block)
+            windows.append(window.cpu().numpy())
+        return np.concatenate(windows), np.concatenate(blocks)

@@ -1,0 +1,51 @@
+"""What was decided within rounding, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+CLOSE_DECISION = np.dtype([("layer", np.int64), ("unit", np.int64), ("u", np.float64, (2,)), ("merged", np.bool_)])
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """What was decided within rounding.
+
+    Attributes
+    ----------
+    value_tolerance : float
+        Relative: a pre-activation of at most this share of the magnitudes that entered it counts as zero.
+    length_tolerance : float
+        In half-widths of the window: crossings closer than this on one line are one vertex.
+    smallest_margin : float
+        The closest decision that was *not* made within a tolerance, as a multiple of that tolerance (at least 1).
+    n_zero : int
+        Signs decided to be zero, exact zeros included: units that pass through old vertices.
+    n_snapped : int
+        How many of them were not exactly zero in floating point.
+    n_merged : int
+        Crossings merged with a neighbour on the same line.
+    close : (n_snapped + n_merged,) structured array
+        Where: layer, unit, slice coordinates u, and whether it was a merger. Counts and places are those of this
+        slice; the smallest margin is that of all slices that were refined together.
+    """
+
+    value_tolerance: float
+    length_tolerance: float
+    smallest_margin: float
+    n_zero: int
+    n_snapped: int
+    n_merged: int
+    close: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, CLOSE_DECISION))
+
+    @property
+    def is_generic(self) -> bool:
+        """Whether no decision at all was made within a tolerance."""
+        return self.n_zero == self.n_merged == 0
+
+    def numbers(self) -> dict[str, float | int]:
+        """Everything but the places."""
+        return {name: value for name, value in vars(self).items() if name != "close"}
