@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
@@ -11,6 +12,16 @@ from torch import Tensor
 from ..mesh import EventTable, Refinement, Subdivision
 from ..partition import CLOSE_DECISION, Certificate, Frame
 from ..tolerance import Tolerance
+
+
+class Book(Protocol):
+    """Whoever wants to know what happens at each refinement."""
+
+    def record(
+        self, before: Subdivision, events: EventTable, refinement: Refinement, units: Tensor, layer: int
+    ) -> None:
+        """One refinement of `before` by events, which belong to `units` (m,) of a layer."""
+        ...
 
 
 @dataclass

@@ -6,15 +6,17 @@ is left is one short loop that carries the network's live tensors on the vertice
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from ..errors import NonFiniteError
-from ..mesh import EventTable, Refinement, Subdivision, decide_signs, refine
+from ..mesh import CACHE_ELEMENTS, EventTable, Refinement, Subdivision, decide_signs, refine
 from ..network import Environment, Network, Section, Step
 from ..tolerance import Tolerance
-from .decisions import Decisions
+from .decisions import Book
 from .ties import dissolve_lost_ties
 
 # Share of the magnitudes of the input-space computation (of a tolerance) that may be rounding in the plane's base
@@ -22,30 +24,32 @@ from .ties import dissolve_lost_ties
 _BASE_SHARE = 2.0**-8
 
 
-def walk(section: Section, mesh: Subdivision, tolerance: Tolerance, progress: bool) -> tuple[Subdivision, Decisions]:
+def walk(
+    section: Section, mesh: Subdivision, tolerance: Tolerance, books: Sequence[Book], progress: bool = False
+) -> Subdivision:
     """Refine the windows until the network is affine on every region.
 
     Parameters
     ----------
     section : the network on the windows' planes
     mesh : one region per plane, in its normalised coordinates
+    books : who is told of every refinement
     """
     network = section.network
     values = section.at(mesh.vertices, torch.repeat_interleave(mesh.offsets.diff()))
     magnitudes = _entry_magnitudes(section)
-    decisions = Decisions(tolerance)
     last = max((step.layer for step in network.steps if step.layer is not None), default=-1)
     with tqdm(total=last + 1, disable=not progress, unit="layer") as bar:
         for step in network.steps:
             if step.layer is not None:
                 done = step.layer == last
-                mesh = _cut(network, step, mesh, values, magnitudes, decisions, done)
+                mesh = _cut(network, step, mesh, values, magnitudes, tolerance, books, done)
                 bar.update()
                 bar.set_postfix(layer=network.layer_names[step.layer], regions=mesh.n_regions)
                 if done:
                     break
             _advance(network, step, values, magnitudes, len(mesh.vertices))
-    return mesh, decisions
+    return mesh
 
 
 def _cut(
@@ -54,20 +58,22 @@ def _cut(
     mesh: Subdivision,
     values: Environment,
     magnitudes: Environment,
-    decisions: Decisions,
+    tolerance: Tolerance,
+    books: Sequence[Book],
     done: bool,
 ) -> Subdivision:
     """Refine until one nonlinearity is affine on every region; `values` follow unless nothing will need them."""
     n_fixed, n_rounds = len(mesh.vertices), network.n_rounds(step, magnitudes)
     for round in range(n_rounds):
-        events, refinement = _refine(network, step, round, mesh, values, magnitudes, decisions.tolerance)
+        events, refinement = _refine(network, step, round, mesh, values, magnitudes, tolerance)
         units = network.event_units(step, events.n_events, mesh.vertices.device)
-        decisions.record(mesh, events, refinement, units, step.layer or 0)
+        for book in books:
+            book.record(mesh, events, refinement, units, step.layer or 0)
         mesh = refinement.mesh
         if n_rounds > 1 or not done:
             _carry(values, refinement, step, events.values)
     if n_rounds > 1:
-        mesh = dissolve_lost_ties(network, step, mesh, values, magnitudes, decisions.tolerance, n_fixed)
+        mesh = dissolve_lost_ties(network, step, mesh, values, magnitudes, tolerance, n_fixed)
     return mesh
 
 
@@ -103,13 +109,21 @@ def _carry(values: Environment, refinement: Refinement, step: Step, events: Tens
 
 def _advance(network: Network, step: Step, values: Environment, magnitudes: Environment, n_rows: int) -> None:
     """Execute one step on the vertices, and keep track of the magnitudes that enter its values."""
-    network.execute(step, values, n_rows)
     if step.layer is None:
+        network.execute(step, values, n_rows)
         network.magnitude(step, magnitudes)
     else:
-        magnitudes[step.name] = torch.linalg.vector_norm(values[step.name], torch.inf, dim=0, keepdim=True)
+        # After `carry` every live tensor has memory of its own: one that nobody needs any more can be overwritten.
+        network.execute_in_chunks(step, values, n_rows, CACHE_ELEMENTS)
+        magnitudes[step.name] = _largest(values[step.name])
     network.release(step, values)
     network.release(step, magnitudes)
+
+
+def _largest(values: Tensor) -> Tensor:
+    """(1, ...) largest magnitude over the rows, chunk by chunk within the cache."""
+    rows = len(values) if values.is_cuda else max(1, CACHE_ELEMENTS // max(1, values[0].numel()))
+    return torch.stack([chunk.abs().amax(dim=0) for chunk in values.split(rows)]).amax(dim=0, keepdim=True)
 
 
 def _entry_magnitudes(section: Section) -> Environment:

@@ -1,5 +1,6 @@
 """The planar subdivision and its refinement: batched over regions, events and windows; knows no network."""
 
+from .crossings import CACHE_ELEMENTS as CACHE_ELEMENTS
 from .dissolving import Dissolution as Dissolution
 from .dissolving import dissolve as dissolve
 from .refinement import Refinement as Refinement

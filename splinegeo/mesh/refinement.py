@@ -47,7 +47,7 @@ class Refinement:
     def carry(self, values: Tensor) -> Tensor:
         """Extend (V, ...) values that are affine on every old region to the new vertices."""
         n = len(values)
-        extended = values.new_zeros((len(self.mesh.vertices), *values.shape[1:]))
+        extended = values.new_empty((len(self.mesh.vertices), *values.shape[1:]))  # every row is written below
         extended[:n] = values
         for births in self.births:
             births.interpolate(extended[:n], out=extended[n : n + len(births.t)])

@@ -71,7 +71,7 @@ def decide_signs(values: Tensor, tolerance: Tensor) -> EventTable:
     tolerance = tolerance.clamp(min=torch.finfo(values.dtype).tiny)
     positive = torch.zeros((n_rows, width // _WORD), dtype=torch.int64, device=values.device)
     negative = torch.zeros_like(positive)
-    margin = torch.full((), torch.inf, dtype=values.dtype, device=values.device)
+    smallest = torch.full((n_events,), torch.inf, dtype=values.dtype, device=values.device)
     n_zero = torch.zeros((), dtype=torch.int64, device=values.device)
     snapped = [n_zero.new_zeros((2, 0))]
     step = n_rows if values.is_cuda else max(1, _CHUNK_ELEMENTS // max(n_events, 1))
@@ -81,14 +81,14 @@ def decide_signs(values: Tensor, tolerance: Tensor) -> EventTable:
         positive[start : start + step] = _pack(above, width)
         negative[start : start + step] = _pack(below, width)
         decided = above.logical_or_(below)
-        ratio = torch.where(decided, chunk, torch.inf).abs_().div_(tolerance)
-        margin = torch.minimum(margin, ratio.amin()) if ratio.numel() else margin
+        smallest = torch.minimum(smallest, torch.where(decided, chunk.abs(), torch.inf).amin(0))
         if not decided.all():
             n_zero += (~decided & uncertain).sum()
             row, event = torch.nonzero(~decided & (chunk != 0), as_tuple=True)
             snapped.append(torch.stack([row + start, event]))
             chunk.mul_(decided)
-    return EventTable(values, positive, negative, float(margin), int(n_zero), torch.cat(snapped, dim=1))
+    margin = float((smallest / tolerance).amin()) if n_events else torch.inf
+    return EventTable(values, positive, negative, margin, int(n_zero), torch.cat(snapped, dim=1))
 
 
 def set_bits(words: Tensor) -> tuple[Tensor, Tensor]:

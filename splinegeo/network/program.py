@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from .maxima import MAXIMA, n_rounds, round_events, round_magnitudes, winners
-from .operators import BREAKS, magnitude
+from .operators import BREAKS, COMPARISONS, magnitude
 
 
 @dataclass(frozen=True)
@@ -103,6 +103,20 @@ class Network:
         args, kwargs = self.bind(step, env, n_rows)
         env[step.name] = step.target(*args, **kwargs)
 
+    def execute_in_chunks(self, step: Step, env: Environment, n_rows: int, chunk_elements: int) -> None:
+        """Run a nonlinearity; an element-wise one overwrites an input that no later step needs, within the cache."""
+        (name, *others) = (n for n in step.inputs() if n in env)
+        x = env[name]
+        elementwise = step.operator in BREAKS and not self.is_maximum(step)
+        if others or not elementwise or name not in step.last_uses or x.is_cuda:
+            self.execute(step, env, n_rows)
+            return
+        rows = max(1, chunk_elements // max(1, x[0].numel()))
+        for chunk in x.split(rows):
+            args, kwargs = self.bind(step, {name: chunk}, len(chunk))
+            chunk.copy_(step.target(*args, **kwargs))
+        env[step.name] = x
+
     def release(self, step: Step, env: Environment) -> None:
         """Forget the results that no later step needs."""
         for name in step.last_uses:
@@ -141,6 +155,10 @@ class Network:
         event = torch.arange(n_events, device=device)
         # A maximum has several events per unit side by side; other operators have blocks of one event per unit.
         return event // (n_events // n_units) if step.operator in MAXIMA else event % n_units
+
+    def is_maximum(self, step: Step) -> bool:
+        """Whether a nonlinearity compares several values, rather than bending one."""
+        return step.operator in MAXIMA or step.operator in COMPARISONS
 
     def winners(self, step: Step, env: Environment, magnitudes: Environment, tolerance: float) -> Tensor:
         """(n, n_units) which candidate each unit of a maximum takes, at points inside regions.

@@ -50,13 +50,15 @@ def split_windows(
     """One partition per window, each with its own numbering, from one subdivision of all of them."""
     region_order, region_start = _grouped(mesh.window, len(domains))
     edge_regions = mesh.edge_regions()
-    edge_window = mesh.window[edge_regions.amax(1)]
-    edge_order, edge_start = _grouped(edge_window, len(domains))
+    edge_order, edge_start = _grouped(mesh.window[edge_regions.amax(1)], len(domains))
     vertex_order, vertex_start = _grouped(mesh.vertex_windows(), len(domains))
 
-    loop_window = mesh.window[mesh.loop_regions()]
-    loop_order = torch.sort(_rank(region_order)[mesh.loop_regions()], stable=True).indices
-    slot_start = _starts(loop_window, len(domains))
+    if len(domains) == 1:
+        loop_order, slot_start = torch.arange(len(mesh.loops), device=mesh.loops.device), [0, len(mesh.loops)]
+    else:
+        loop_regions = mesh.loop_regions()
+        loop_order = torch.sort(_rank(region_order)[loop_regions], stable=True).indices
+        slot_start = _starts(mesh.window[loop_regions], len(domains))
     sizes = as_numpy(mesh.offsets.diff()[region_order])
     new_region = torch.cat([_rank(region_order), region_order.new_full((1,), -1)])
     arrays = {
