@@ -33,5 +33,9 @@ class InvalidInputError(SplineGeoError, ValueError):
     """An argument that does not fit: a wrong input shape, a module in training mode, an unknown name."""
 
 
+class MemoryBudgetError(SplineGeoError, MemoryError):
+    """The live tensors of a network would exceed the memory that `max_memory` allows."""
+
+
 class PartitionFileError(SplineGeoError, ValueError):
     """A file that is not a whole, valid partition written by `Partition.save`."""

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..errors import InvalidInputError
-from ..mesh import windows
+from ..mesh import Subdivision, windows
 from ..network import Network, Section, capture, double_copy, restrict, verify
 from ..partition import Frame, Partition, split_windows
 from ..slices import Slice
 from ..tolerance import Tolerance
+from .decisions import Book, Decisions
 from .walk import walk
 
 _N_VERIFIED_POINTS = 4
@@ -47,6 +48,9 @@ def compute_partition(
         Name of a submodule: the partition is that of everything before and including it.
     device, dtype
         Where, and in which float format, the partition is computed.
+    max_memory : int, optional
+        Bytes that the network's live tensors on the vertices may take; more is refused, by `MemoryBudgetError`,
+        before it is allocated.
     progress : bool
         Show a bar, layer by layer, with the number of regions so far.
 
@@ -64,6 +68,8 @@ def compute_partition(
         If a weight is NaN or infinite, or a value overflows.
     InvalidInputError
         If the module does not take inputs of the slice's shape.
+    MemoryBudgetError
+        If the live tensors would take more than `max_memory`; says how much they need at which layer.
 
     References
     ----------
@@ -169,7 +175,9 @@ def compute_partitions(
         copy.load_state_dict(state)
         network = architecture.bind(copy.state_dict())
         verify(network, copy, points, until)
-        return partitions_of(network.to(device, dtype), slices, tolerance, device, progress and states is None)
+        return partitions_of(
+            network.to(device, dtype), slices, tolerance, device, progress and states is None, max_memory
+        )
 
     if states is None:
         return at(model.state_dict())
@@ -184,15 +192,30 @@ def partitions_of(
     tolerance: Tolerance,
     device: torch.device | str | None = None,
     progress: bool = False,
+    max_memory: int | None = None,
 ) -> list[Partition]:
     """Partitions of slices of a captured network, refined together."""
+    decisions = Decisions(tolerance)
+    frames, section, mesh = refine_slices(network, domains, tolerance, [decisions], device, progress, max_memory)
+    return split_windows(mesh, domains, frames, section, decisions.certificates(frames))
+
+
+def refine_slices(
+    network: Network,
+    domains: list[Slice],
+    tolerance: Tolerance,
+    books: Sequence[Book],
+    device: torch.device | str | None = None,
+    progress: bool = False,
+    max_memory: int | None = None,
+) -> tuple[list[Frame], Section, Subdivision]:
+    """One subdivision of all slices of a captured network, each in the normalised coordinates of its frame."""
     frames = [Frame.of(domain) for domain in domains]
     section = _restrict(network, domains, frames, device)
     corners = [torch.from_numpy(f.normalise(d.window)) for f, d in zip(frames, domains, strict=True)]
     mesh = windows([c.to(device=device, dtype=network.dtype) for c in corners])
     with torch.no_grad():
-        mesh, decisions = walk(section, mesh, tolerance, progress)
-    return split_windows(mesh, domains, frames, section, decisions.certificates(frames))
+        return frames, section, walk(section, mesh, tolerance, books, progress, max_memory)
 
 
 def _common_shape(domains: Sequence[Slice]) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ..errors import NonFiniteError
+from ..errors import MemoryBudgetError, NonFiniteError
 from ..mesh import CACHE_ELEMENTS, EventTable, Refinement, Subdivision, decide_signs, refine
 from ..network import Environment, Network, Section, Step
 from ..tolerance import Tolerance
@@ -25,7 +25,12 @@ _BASE_SHARE = 2.0**-8
 
 
 def walk(
-    section: Section, mesh: Subdivision, tolerance: Tolerance, books: Sequence[Book], progress: bool = False
+    section: Section,
+    mesh: Subdivision,
+    tolerance: Tolerance,
+    books: Sequence[Book],
+    progress: bool,
+    max_memory: int | None,
 ) -> Subdivision:
     """Refine the windows until the network is affine on every region.
 
@@ -43,7 +48,7 @@ def walk(
         for step in network.steps:
             if step.layer is not None:
                 done = step.layer == last
-                mesh = _cut(network, step, mesh, values, magnitudes, tolerance, books, done)
+                mesh = _cut(network, step, mesh, values, magnitudes, tolerance, books, done, max_memory)
                 bar.update()
                 bar.set_postfix(layer=network.layer_names[step.layer], regions=mesh.n_regions)
                 if done:
@@ -61,6 +66,7 @@ def _cut(
     tolerance: Tolerance,
     books: Sequence[Book],
     done: bool,
+    max_memory: int | None,
 ) -> Subdivision:
     """Refine until one nonlinearity is affine on every region; `values` follow unless nothing will need them."""
     n_fixed, n_rounds = len(mesh.vertices), network.n_rounds(step, magnitudes)
@@ -71,6 +77,7 @@ def _cut(
             book.record(mesh, events, refinement, units, step.layer or 0)
         mesh = refinement.mesh
         if n_rounds > 1 or not done:
+            _require_memory(network, step, values, len(mesh.vertices), max_memory)
             _carry(values, refinement, step, events.values)
     if n_rounds > 1:
         mesh = dissolve_lost_ties(network, step, mesh, values, magnitudes, tolerance, n_fixed)
@@ -95,6 +102,19 @@ def _refine(
     events = decide_signs(z, tolerance.value * magnitude)
     units = network.event_units(step, z.shape[1], z.device)
     return events, refine(mesh, events, units, layer, tolerance.length)
+
+
+def _require_memory(network: Network, step: Step, values: Environment, n_vertices: int, max_memory: int | None) -> None:
+    """Refuse to let the live tensors grow beyond the budget, before anything is allocated."""
+    rows = sum(value[:1].numel() * value.element_size() for value in values.values())
+    held = sum(value.numel() * value.element_size() for value in values.values())
+    needed = rows * n_vertices + held
+    if max_memory is not None and needed > max_memory:
+        raise MemoryBudgetError(
+            f"live tensors at nonlinearity '{network.layer_names[step.layer or 0]}' need {needed / 2**30:.2f} GiB for "
+            f"{n_vertices:,} vertices, more than max_memory = {max_memory / 2**30:.2f} GiB: take a smaller window, "
+            "stop earlier with until=, or compute in float32"
+        )
 
 
 def _carry(values: Environment, refinement: Refinement, step: Step, events: Tensor) -> None:
