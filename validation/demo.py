@@ -15,6 +15,7 @@ from torch import Tensor
 
 import splinegeo as sg
 
+from .checkpoints import save_checkpoints
 from .digits import Digits, load_digits
 from .training import TrainingRun, log_spaced_steps, mlp, train
 
@@ -51,6 +52,7 @@ def run_demo(
     parts = sg.compute_partitions(model, domain, states=run.states, progress=progress)
 
     _save_curves(out, run)
+    save_checkpoints(out, run, seed)
     _save_partitions(out / "partitions", parts, run)
     _animate(out, parts, run, anchors, progress)
     for line in _summary(out, parts, run):
@@ -132,6 +134,7 @@ def _summary(out: Path, parts: list[sg.Partition], run: TrainingRun) -> list[str
         f"{out}/last_frame.png         the last frame as a still",
         f"{out}/training_curves.png    loss and accuracies; the numbers are in training.csv",
         f"{out}/partitions/*.npz       the partitions themselves: splinegeo.Partition.load",
+        f"{out}/checkpoints/*          the networks: splinegeo complexity (or deformation) --run {out}",
         f"after {run.steps[-1]:,} steps: train accuracy {run.train_accuracy[-1]:.1%}, test accuracy "
         f"{run.test_accuracy[-1]:.1%}; check of the last partition against the network {verdict}",
     ]

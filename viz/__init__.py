@@ -1,8 +1,12 @@
-"""Pictures and animations of spline partitions."""
+"""Pictures and animations of spline partitions, local complexity and deformation."""
 
 from .animation import animate as animate
 from .boundary import draw_decision_boundary as draw_decision_boundary
 from .colouring import colour_limits as colour_limits
+from .complexity import draw_complexity_map as draw_complexity_map
+from .complexity import draw_layer_complexity as draw_layer_complexity
+from .complexity import draw_local_complexity as draw_local_complexity
 from .curves import draw_training_curves as draw_training_curves
+from .deformation import draw_deformation as draw_deformation
 from .partitions import draw_partition as draw_partition
 from .points import draw_points as draw_points

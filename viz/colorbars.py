@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import Collection
 from matplotlib.colorbar import Colorbar
 from matplotlib.colors import LogNorm
+from matplotlib.image import AxesImage
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
@@ -17,21 +18,26 @@ from .style import FONT
 
 
 def add_colorbar(
-    collection: Collection, shown: Quantity, ax: Axes, *, label: str | None = None, shared: bool = False
+    mappable: Collection | AxesImage,
+    shown: Quantity,
+    ax: Axes,
+    *,
+    label: str | None = None,
+    shared: bool = False,
 ) -> Colorbar:
     """A bar beside `ax`, in the room that a layout gives to `ax`.
 
     Arrows say that values leave the scale; a scale that several pictures share has both, so that the bar
     looks the same in all of them.
     """
-    collection.autoscale_None()  # a norm of the caller may have left its ends open
-    norm: Any = collection.norm
+    mappable.autoscale_None()  # a norm of the caller may have left its ends open
+    norm: Any = mappable.norm
     extend = "both" if shared else _extend(shown.values, norm)
     extend = "neither" if shown.scale == "categories" else extend
     cax = ax.inset_axes((1.03, 0.0, 0.04, 1.0))
     figure = ax.get_figure()
     assert figure is not None
-    bar = figure.colorbar(collection, cax=cax, extend=extend)
+    bar = figure.colorbar(mappable, cax=cax, extend=extend)
     bar.set_label(shown.label if label is None else label, fontsize=FONT)
     if shown.scale == "categories":
         bar.set_ticks(list(range(len(shown.categories))), labels=shown.categories)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image
 from splinegeo.validation import load_digits, log_spaced_steps, mlp, train
-from splinegeo.validation.demo import run_demo
+from splinegeo.validation.checkpoints import load_checkpoints
+from splinegeo.validation.demo import WIDTHS, run_demo
 
 import splinegeo as sg
 
@@ -54,6 +55,7 @@ def test_demo_leaves_what_it_promises(demo):
     n_frames = len(log_spaced_steps(30, 4))
     assert {p.name for p in out.iterdir()} == {
         "migration.mp4", "migration.gif", "last_frame.png", "training_curves.png", "training.csv", "partitions",
+        "checkpoints",
     }  # fmt: skip
     with closing(imageio_ffmpeg.read_frames(str(out / "migration.mp4"))) as frames:
         assert all(n % 2 == 0 for n in next(frames)["size"])
@@ -71,3 +73,14 @@ def test_demo_partitions_load_and_check(demo):
     assert last.n_regions > 10_000
     assert last.check().ok
     assert sg.Partition.load(files[0]).slope_norm().min() >= 0
+
+
+def test_demo_checkpoints_are_the_networks_of_the_partitions(demo):
+    out, _ = demo
+    checkpoints = load_checkpoints(out)
+    assert [c.step for c in checkpoints] == log_spaced_steps(30, 4)
+    assert {c.seed for c in checkpoints} == {0}
+    first = mlp(*WIDTHS, seed=0).state_dict()
+    assert all(torch.equal(first[name], value) for name, value in checkpoints[0].state.items())
+    last = sg.Partition.load(sorted((out / "partitions").iterdir())[-1])
+    assert last.check(checkpoints[-1].model().double()).ok
