@@ -1,0 +1,89 @@
+"""Batches of cross-polytopes, pushed through a model while an observer watches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from splinegeo.errors import InvalidInputError
+
+from .frames import FrameStream
+from .polytope import AliasedInPlaceError, CrossPolytope
+from .recorder import Observer, run
+from .survey import Survey
+
+T = TypeVar("T", bound=Observer)
+
+# Bytes that the vertices of one batch may take in the widest layer: what the caches of a core hold, or what
+# keeps an accelerator busy.
+_BATCH_BYTES = {"cpu": 2**23, "cuda": 2**28}
+
+
+def points_per_batch(points: Tensor, dim: int, survey: Survey, batch_size: int | None) -> int:
+    """How many neighbourhoods to evaluate at once: `batch_size`, or what the caches hold."""
+    if batch_size is not None:
+        return check_batch_size(batch_size)
+    # Only half the vertices are written out in the input space, where centre and directions suffice.
+    widest = max([points[0].numel() // 2, *(layer.n_units for layer in survey.events if layer is not None)])
+    budget = _BATCH_BYTES.get(points.device.type, _BATCH_BYTES["cuda"])
+    return max(1, budget // (2 * dim * widest * points.element_size()))
+
+
+def check_batch_size(batch_size: int) -> int:
+    """Refuse a batch of no points."""
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise InvalidInputError(f"batch_size must be a positive integer, not {batch_size!r}")
+    return batch_size
+
+
+def batches(n_points: int, size: int) -> Iterator[range]:
+    """Indices of consecutive batches; the last one may be smaller."""
+    for start in range(0, n_points, size):
+        yield range(start, min(start + size, n_points))
+
+
+class Neighbourhoods:
+    """The cross-polytopes x ± r v_p around every point, in one float format."""
+
+    def __init__(self, model: nn.Module, points: Tensor, radius: float, frames: FrameStream, survey: Survey) -> None:
+        self.model, self.points, self.radius = model, points, radius
+        self.frames, self.survey = frames, survey
+        self.n_vertices = 2 * frames.dim
+        self._written_out = False
+
+    def in_float64(self) -> Neighbourhoods:
+        """The same neighbourhoods in float64."""
+        frames = self.frames.with_dtype(torch.float64)
+        return Neighbourhoods(self.model, self.points, self.radius, frames, self.survey)
+
+    def observe(self, indices: Sequence[int], observer: Callable[[], T], dtype: torch.dtype | None) -> T:
+        """Run the model on the neighbourhoods of some points; `observer` is called once per attempt."""
+        if not self._written_out:
+            try:
+                return self._attempt(self.polytopes(indices), observer(), dtype)
+            except AliasedInPlaceError:
+                self._written_out = True
+        return self._attempt(self.vertices(indices), observer(), dtype)
+
+    def vertices(self, indices: Sequence[int]) -> Tensor:
+        """Vertices of some neighbourhoods, (n · 2P, *input shape): point by point, all + before all −."""
+        return self.polytopes(indices).vertices()
+
+    def _attempt(self, vertices: Tensor, observer: T, dtype: torch.dtype | None) -> T:
+        run(self.model, vertices, observer, self.survey.path, dtype)
+        return observer
+
+    def polytopes(self, indices: Sequence[int]) -> CrossPolytope:
+        """Some neighbourhoods, their vertices not yet written out."""
+        basis, mix = self.frames.take(indices)
+        first, last = indices[0], indices[-1]
+        together = isinstance(indices, range)
+        x = self.points[first : last + 1] if together else self.points[list(indices)]
+        centre = x.to(self.frames.dtype).unsqueeze(1)
+        directions = basis.unflatten(2, (1, *centre.shape[2:]))
+        if mix is None:
+            return CrossPolytope(centre, directions * self.radius)
+        return CrossPolytope(centre, directions, mix * self.radius)
