@@ -17,13 +17,13 @@ from torch import Tensor
 
 from ..network import Network, Step
 from ..network.maxima import MAXIMA
-from ..network.operators import COMPARISONS
 from ..rational import Layer, MaxLayer, elementwise
-from .bends import BENDS, unit_functions
-from .coefficients import coefficients, last_nonlinearity, refusal, step_coefficients
+from .bends import unit_functions
+from .coefficients import coefficients, step_coefficients
+from .eligibility import COMPARED, last_nonlinearity, refusal
 from .forms import Forms, compose
 
-_MINIMA = frozenset({"amin", "min.dim", "minimum", "min.other"})
+_MINIMA = frozenset({"amin", "min.dim", "minimum", "min.other", "fmin"})
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def _affine(chain: _Chain, step: Step, strict: bool) -> Any:
 
 def _add_stage(chain: _Chain, step: Step) -> None:
     shape = chain.network.unit_shapes[step.layer or 0]
-    make = _maximum if step.operator in MAXIMA or step.operator in COMPARISONS else _bend
+    make = _maximum if step.operator in MAXIMA or step.operator in COMPARED else _bend
     entering, layer = make(chain, step)
     chain.stages.append(_Stage(entering, layer, chain.n_columns, prod(shape)))
     sign = -1 if step.operator in _MINIMA else 1
@@ -92,8 +92,8 @@ def _add_stage(chain: _Chain, step: Step) -> None:
 
 def _bend(chain: _Chain, step: Step) -> tuple[Forms, Callable[[int], Layer]]:
     operands = [name for name in step.inputs() if name in chain.values]
-    if step.operator not in BENDS or operands != [step.args[0].name]:
-        raise refusal(step)
+    if operands != [step.args[0].name]:
+        raise refusal(step, "has bounds that depend on the input")
     forms = chain.values[operands[0]]
     zeros = torch.zeros((1, *forms.shape), dtype=torch.float64)
     args, kwargs = chain.network.bind(step, {operands[0]: zeros}, 1)

@@ -31,6 +31,9 @@ class Certificate:
     close : (n_snapped + n_merged,) structured array
         Where: layer, unit, slice coordinates u, and whether it was a merger. Counts and places are those of this
         slice; the smallest margin is that of all slices that were refined together.
+    proven : bool
+        Whether the subdivision is that of rational arithmetic on the given weights: the close decisions counted
+        here are those that floating point left open, and they have been settled.
     """
 
     value_tolerance: float
@@ -40,6 +43,7 @@ class Certificate:
     n_snapped: int
     n_merged: int
     close: NDArray[np.void] = field(default_factory=lambda: np.zeros(0, CLOSE_DECISION))
+    proven: bool = False
 
     @property
     def is_generic(self) -> bool:

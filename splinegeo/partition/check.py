@@ -21,6 +21,7 @@ Ints = NDArray[np.int64]
 
 _RELATIVE = 1e-9  # of the window's size, or of the outputs' magnitude
 _MOST_SAMPLES = 20_000
+_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def check_partition(part: Partition, model: nn.Module | None = None) -> CheckRep
         euler=part.n_vertices - part.n_edges + part.n_regions,
         area_error=float(part.areas.sum() / window_area - 1),
         loops=loops,
-        nonpositive_area=np.flatnonzero(part.areas <= 0),
+        nonpositive_area=_nonpositive(part),
         nonconvex=_nonconvex(part),
         discontinuous=_discontinuous(part) if has_maps else _none(),
         disagreeing=disagreeing,
@@ -119,6 +120,16 @@ def _broken_loops(part: Partition) -> Ints:
     claims = np.bincount(part.edge_regions[part.edge_regions >= 0], minlength=part.n_regions)
     broken |= set(np.flatnonzero(claims != np.diff(part.region_offsets)).tolist())
     return np.array(sorted(broken), dtype=np.int64)
+
+
+def _nonpositive(part: Partition) -> Ints:
+    """Regions without area; of a proven partition, whose slivers may round to none, those of negative area."""
+    if not part.certificate.proven:
+        return np.flatnonzero(part.areas <= 0)
+    corner = part.vertices[part.region_vertices]
+    length = np.linalg.norm(corner[_following(part)] - corner, axis=1)
+    perimeter = np.add.reduceat(length, part.region_offsets[:-1])
+    return np.flatnonzero(part.areas < -_rounding(part) * perimeter)
 
 
 def _nonconvex(part: Partition) -> Ints:
@@ -179,5 +190,5 @@ class _ModuleFunction:
     def __call__(self, u: Floats) -> Floats:
         parameter = next(self._model.parameters(), torch.zeros((), dtype=torch.float64))
         with torch.no_grad():
-            x = self._domain.embed(u).to(parameter)
-            return self._model(x).reshape(len(u), -1).double().cpu().numpy()
+            batches = self._domain.embed(u).to(parameter).split(_BATCH)
+            return np.concatenate([self._model(x).reshape(len(x), -1).double().cpu().numpy() for x in batches])

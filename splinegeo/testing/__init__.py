@@ -1,7 +1,11 @@
 """Witnesses that share nothing with the engine, and random networks to try them on."""
 
-from .adjacency import Subdivision as Subdivision
-from .adjacency import subdivide as subdivide
+from ..rational import RationalPartition as RationalPartition
+from ..rational import RationalRegion as RationalRegion
+from ..rational import Subdivision as Subdivision
+from ..rational import polygon_of as polygon_of
+from ..rational import rational_partition as rational_partition
+from ..rational import subdivide as subdivide
 from .arrangement import Arrangement as Arrangement
 from .arrangement import arrangement as arrangement
 from .arrangement import layer_lines as layer_lines
@@ -24,8 +28,4 @@ from .modules import Maxout as Maxout
 from .networks import NETWORK_KINDS as NETWORK_KINDS
 from .networks import SEEDS_PER_ARCHITECTURE as SEEDS_PER_ARCHITECTURE
 from .networks import random_network as random_network
-from .polygons import polygon_of as polygon_of
-from .rational import RationalPartition as RationalPartition
-from .rational import RationalRegion as RationalRegion
-from .rational import rational_partition as rational_partition
 from .validity import assert_valid_partition as assert_valid_partition

@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 from scipy.spatial import cKDTree
 from torch import nn
 
+from ..rational import RationalPartition, rational_partition
 from .arrays import require
 from .contract import PartitionLike
 from .layers import describe
-from .rational import RationalPartition, rational_partition
 
 POSITION = 1e-6  # of the window's size: a corner of two nearly parallel lines slides far along them
 AREA = 1e-8  # of the window's area

@@ -1,71 +1,18 @@
-"""What a network is, in integers: the plain description that the rational witness reads.
-
-Every float is a dyadic rational ``n / 2^k``. A whole layer is therefore a table of integers over one power of
-two, and no later step ever divides.
-"""
+"""A sequential module, written as the exact integer layers that the rational witness reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from torch import nn
 
-from ..errors import InvalidInputError, NonFiniteError
+from ..errors import InvalidInputError
+from ..rational import AffineLayer as AffineLayer
+from ..rational import Layer, MaxLayer, elementwise
+from ..rational import dyadic as dyadic
 from .modules import Abs, Maxout
 
 IGNORED = (nn.Identity, nn.Flatten, nn.Dropout)
-
-
-@dataclass(frozen=True)
-class AffineLayer:
-    """``y = (weight @ x + bias) / 2^exponent``.
-
-    Attributes
-    ----------
-    weight : tuple of (out,) rows of (column, integer) pairs
-        Zeros are left out.
-    bias : (out,) integers
-    exponent : int
-    """
-
-    weight: tuple[tuple[tuple[int, int], ...], ...]
-    bias: tuple[int, ...]
-    exponent: int
-
-
-@dataclass(frozen=True)
-class UnitFunction:
-    """A continuous piecewise affine function of one unit, in integers over ``2^exponent`` of its layer.
-
-    Attributes
-    ----------
-    breaks : (k,) increasing integers
-        Where two pieces meet.
-    pieces : (k + 1,) pairs (slope, intercept)
-        From left to right.
-    """
-
-    breaks: tuple[int, ...]
-    pieces: tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class ElementwiseLayer:
-    """One `UnitFunction` for every unit (or one shared by all, when `functions` has length 1)."""
-
-    functions: tuple[UnitFunction, ...]
-    exponent: int
-
-
-@dataclass(frozen=True)
-class MaxLayer:
-    """The maximum over every `size` consecutive units."""
-
-    size: int
-
-
-Layer = AffineLayer | ElementwiseLayer | MaxLayer
 
 
 def describe(model: nn.Module) -> list[Layer]:
@@ -94,43 +41,11 @@ def describe(model: nn.Module) -> list[Layer]:
     Examples
     --------
     >>> describe(nn.Sequential(nn.ReLU(), nn.Identity(), Maxout(3)))[1]
-    MaxLayer(size=3)
+    MaxLayer(size=3, n_groups=None)
     >>> describe(nn.LeakyReLU(0.25))
     [ElementwiseLayer(functions=(UnitFunction(breaks=(0,), pieces=((1, 0), (4, 0))),), exponent=2)]
     """
     return [_describe_one(module) for module in _flatten(model)]
-
-
-def dyadic(values: Sequence[float]) -> tuple[list[int], int]:
-    """Write floats as integers over one power of two.
-
-    Parameters
-    ----------
-    values : (n,) floats
-
-    Returns
-    -------
-    integers : list of int
-    exponent : int
-        ``values[i] == integers[i] / 2**exponent``, exactly; the smallest exponent that is not negative.
-
-    Raises
-    ------
-    NonFiniteError
-        For NaN or infinity.
-
-    Examples
-    --------
-    >>> dyadic([0.75, -2.0])
-    ([3, -8], 2)
-    """
-    try:
-        ratios = [float(value).as_integer_ratio() for value in values]
-    except (ValueError, OverflowError) as error:
-        raise NonFiniteError("a weight is NaN or infinite") from error
-    exponents = [denominator.bit_length() - 1 for _, denominator in ratios]
-    exponent = max(exponents, default=0)
-    return [n << (exponent - k) for (n, _), k in zip(ratios, exponents, strict=True)], exponent
 
 
 def _flatten(model: nn.Module) -> Iterator[nn.Module]:
@@ -149,8 +64,8 @@ def _describe_one(module: nn.Module) -> Layer:
     if isinstance(module, Maxout):
         return MaxLayer(module.size)
     if isinstance(module, nn.PReLU):
-        return _elementwise([([0.0], [(slope, 0.0), (1.0, 0.0)]) for slope in module.weight.tolist()])
-    return _elementwise([_function(module)])
+        return elementwise([([0.0], [(slope, 0.0), (1.0, 0.0)]) for slope in module.weight.tolist()])
+    return elementwise([_function(module)])
 
 
 def _affine(module: nn.Linear) -> AffineLayer:
@@ -176,14 +91,3 @@ def _function(module: nn.Module) -> tuple[list[float], list[tuple[float, float]]
     if isinstance(module, nn.Threshold) and module.threshold == module.value:
         return [module.threshold], [(0.0, module.value), (1.0, 0.0)]
     raise InvalidInputError(f"the rational witness does not know {module}")
-
-
-def _elementwise(functions: list[tuple[list[float], list[tuple[float, float]]]]) -> ElementwiseLayer:
-    flat = [x for breaks, pieces in functions for x in (*breaks, *(c for piece in pieces for c in piece))]
-    integers, exponent = dyadic(flat)
-    numbers = iter(integers)
-    exact = []
-    for breaks, pieces in functions:
-        exact_breaks = tuple(next(numbers) for _ in breaks)
-        exact.append(UnitFunction(exact_breaks, tuple((next(numbers), next(numbers)) for _ in pieces)))
-    return ElementwiseLayer(tuple(exact), exponent)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from splinegeo.testing.polygons import to_floats
+from splinegeo.rational.polygons import to_floats
 
 
 def as_arrays(witness):

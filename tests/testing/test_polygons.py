@@ -5,8 +5,8 @@ from fractions import Fraction
 import pytest
 
 from splinegeo import DegenerateSliceError
+from splinegeo.rational.polygons import area, cut, heights, part_above, to_fractions, twice_area
 from splinegeo.testing import polygon_of, subdivide
-from splinegeo.testing.polygons import area, cut, heights, part_above, to_fractions, twice_area
 
 SQUARE = [(0, 0), (1, 0), (1, 1), (0, 1)]
 

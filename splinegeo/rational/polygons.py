@@ -1,4 +1,4 @@
-"""Convex polygons in exact homogeneous integers, and what the witness does with them: straight cuts.
+"""Convex polygons in exact homogeneous integers, and what is done with them: straight cuts.
 
 A point is ``(X, Y, W)`` with ``W > 0`` and no common factor and stands for ``(X/W, Y/W)``; a line ``(p, q,
 r)`` is ``p x + q y + r = 0``. Point on line is ``pX + qY + rW = 0``; the common point of two lines is their
@@ -15,10 +15,13 @@ from math import gcd
 from typing import NamedTuple
 
 from ..errors import DegenerateSliceError
-from .layers import dyadic
+from .numbers import dyadic
 
 Point = tuple[int, int, int]
 Line = tuple[int, int, int]
+Label = tuple[int, int]
+Side = tuple[Line, Label]
+BORDER: Label = (-1, -1)
 
 
 class Polygon(NamedTuple):
@@ -29,10 +32,13 @@ class Polygon(NamedTuple):
     points : (k,) points
     lines : (k,) lines
         ``lines[i]`` carries the side from ``points[i]`` to its successor.
+    labels : (k,) pairs (layer, unit)
+        Whose cut made each side first; `BORDER` on the border of the window.
     """
 
     points: tuple[Point, ...]
     lines: tuple[Line, ...]
+    labels: tuple[Label, ...]
 
 
 def primitive(line: Line) -> Line:
@@ -66,7 +72,7 @@ def heights(polygon: Polygon, line: Line) -> list[int]:
     return [p * x + q * y + r * w for x, y, w in polygon.points]
 
 
-def cut(polygon: Polygon, line: Line, height: Sequence[int]) -> tuple[Polygon, Polygon]:
+def cut(polygon: Polygon, line: Line, height: Sequence[int], label: Label = BORDER) -> tuple[Polygon, Polygon]:
     """Cut a polygon along a line that has corners strictly on both of its sides.
 
     Parameters
@@ -76,6 +82,8 @@ def cut(polygon: Polygon, line: Line, height: Sequence[int]) -> tuple[Polygon, P
         `primitive`.
     height : (k,) integers
         `heights` of the corners; both signs occur.
+    label : (layer, unit)
+        Of the new side.
 
     Returns
     -------
@@ -89,20 +97,22 @@ def cut(polygon: Polygon, line: Line, height: Sequence[int]) -> tuple[Polygon, P
     >>> below.points
     ((0, 0, 1), (1, 0, 2), (1, 2, 2), (0, 1, 1))
     """
-    below: list[tuple[Point, Line]] = []
-    above: list[tuple[Point, Line]] = []
-    points, lines = polygon
+    below: list[tuple[Point, Side]] = []
+    above: list[tuple[Point, Side]] = []
+    points, lines, labels = polygon
+    new = (line, label)
     for i, (here, there) in enumerate(zip(height, (*height[1:], height[0]), strict=True)):
+        side = (lines[i], labels[i])
         if here:
-            (below if here < 0 else above).append((points[i], lines[i]))
+            (below if here < 0 else above).append((points[i], side))
             if here < 0 < there or there < 0 < here:
-                _turn(below, above, meeting_point(lines[i], line), there, lines[i], line)
+                _turn(below, above, meeting_point(lines[i], line), there, side, new)
         else:
-            _turn(below, above, points[i], there, lines[i], line)
+            _turn(below, above, points[i], there, side, new)
     return _closed(below), _closed(above)
 
 
-def part_above(polygon: Polygon, line: Line) -> Polygon | None:
+def part_above(polygon: Polygon, line: Line, label: Label = BORDER) -> Polygon | None:
     """The part of a polygon where a line's height is positive; None when it has no area.
 
     Examples
@@ -114,7 +124,7 @@ def part_above(polygon: Polygon, line: Line) -> Polygon | None:
     height = heights(polygon, line)
     if max(height) <= 0:
         return None
-    return cut(polygon, line, height)[1] if min(height) < 0 else polygon
+    return cut(polygon, line, height, label)[1] if min(height) < 0 else polygon
 
 
 def polygon_of(corners: Sequence[Sequence[float]]) -> Polygon:
@@ -148,7 +158,7 @@ def polygon_of(corners: Sequence[Sequence[float]]) -> Polygon:
     if min(turns) < 0 or len(kept) < 3 or not _winds_once(kept):
         raise DegenerateSliceError("the window is not a convex polygon of positive area")
     sides = zip(kept, kept[1:] + kept[:1], strict=True)
-    return Polygon(tuple(kept), tuple(primitive(_cross(a, b)) for a, b in sides))
+    return Polygon(tuple(kept), tuple(primitive(_cross(a, b)) for a, b in sides), (BORDER,) * len(kept))
 
 
 def twice_area(polygon: Polygon) -> Fraction:
@@ -186,22 +196,23 @@ def to_fractions(polygon: Polygon) -> tuple[tuple[Fraction, Fraction], ...]:
 
 
 def _turn(
-    below: list[tuple[Point, Line]],
-    above: list[tuple[Point, Line]],
+    below: list[tuple[Point, Side]],
+    above: list[tuple[Point, Side]],
     point: Point,
     there: int,
-    side: Line,
-    line: Line,
+    side: Side,
+    new: Side,
 ) -> None:
     """At a corner of the cut one part turns onto the cut, and the other goes on along the side."""
     onward, turning = (above, below) if there > 0 else (below, above)
     onward.append((point, side))
-    turning.append((point, line))
+    turning.append((point, new))
 
 
-def _closed(corners: list[tuple[Point, Line]]) -> Polygon:
-    points, lines = zip(*corners, strict=True)
-    return Polygon(points, lines)
+def _closed(corners: list[tuple[Point, Side]]) -> Polygon:
+    points, sides = zip(*corners, strict=True)
+    lines, labels = zip(*sides, strict=True)
+    return Polygon(points, lines, labels)
 
 
 def _cross(a: Point, b: Point) -> Point:
