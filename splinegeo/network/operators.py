@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from .maxima import MAXIMA
+
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -34,9 +36,12 @@ JOINTLY_AFFINE = _names(
     pad constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d
     replication_pad1d replication_pad2d replication_pad3d
     pixel_shuffle pixel_unshuffle channel_shuffle im2col col2im unfold
-    slice_scatter select_scatter copy index_put index_add index_copy scatter_add zeros_like ones_like full_like new_zeros new_ones new_full fill to _to_copy
+    slice_scatter select_scatter copy index_put index_add index_copy scatter_add
+    zeros_like ones_like full_like new_zeros new_ones new_full fill to _to_copy
     """
 )
+# Piecewise affine in the first operand, while the slopes are constant.
+SLOPED = _names("prelu _prelu_kernel")
 # Products: affine while at most one operand depends on the input.
 MULTILINEAR = _names(
     """
@@ -84,6 +89,13 @@ def is_affine(name: str, depends: list[bool]) -> bool:
     return False
 
 
+def is_piecewise_affine(name: str, depends: list[bool]) -> bool:
+    """Whether operator `name` is piecewise affine in the operands that depend on the network's input."""
+    if name in SLOPED:
+        return not any(depends[1:])
+    return name in BREAKS or name in MAXIMA or is_affine(name, depends)
+
+
 def _breaks_at(*levels: float) -> Events:
     """Events of an element-wise operator that breaks at fixed levels of its input."""
 
@@ -124,7 +136,7 @@ def _shrink(minus: Difference, x: Tensor, level: float = 0.5) -> Tensor:
 
 
 def _compare(minus: Difference, x: Tensor, other: Any) -> Tensor:
-    return minus(x, other).reshape(len(x), -1)
+    return _side_by_side(minus(x, other))
 
 
 # Where each piecewise-affine operator breaks: a function of the difference to use (values subtract, magnitudes add)
@@ -171,12 +183,16 @@ def spoiler(name: str, arguments: Mapping[str, Any]) -> str | None:
     return None
 
 
-# Written anew where PyTorch's own kernel will not do: the derivative of hardsigmoid is rounded to float32, and rrelu
-# has no rule for vmap.
+# Written anew where PyTorch's own kernel will not do: the derivative of hardsigmoid is rounded to float32, rrelu has no
+# rule for vmap, and copy none for forward-mode differentiation.
 REWRITTEN: dict[str, Callable[..., Tensor]] = {
     "hardsigmoid": lambda x: torch.nn.functional.hardtanh(x / 6 + 0.5, 0, 1),
     "rrelu": lambda x, lower=1 / 8, upper=1 / 3, *_: torch.nn.functional.leaky_relu(x, (lower + upper) / 2),
+    "copy": lambda place, source, *_: source.expand_as(place),
 }
+
+# Operators that compare two values rather than bend one.
+COMPARISONS = _names("maximum minimum max.other min.other fmax fmin")
 
 
 def magnitude(name: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -107,7 +107,8 @@ class Network:
         """Run a nonlinearity; an element-wise one overwrites an input that no later step needs, within the cache."""
         (name, *others) = (n for n in step.inputs() if n in env)
         x = env[name]
-        elementwise = step.operator in BREAKS and not self.is_maximum(step)
+        same_shape = tuple(x.shape[1:]) == self.unit_shapes[step.layer or 0]  # constants may widen it
+        elementwise = step.operator in BREAKS and not self.is_maximum(step) and same_shape
         if others or not elementwise or name not in step.last_uses or x.is_cuda:
             self.execute(step, env, n_rows)
             return
@@ -206,4 +207,4 @@ class Network:
 
 
 def _add_magnitudes(a: Any, b: Any) -> Tensor:
-    return a + (b.abs() if isinstance(b, Tensor) else abs(b))
+    return a.abs() + (b.abs() if isinstance(b, Tensor) else abs(b))
