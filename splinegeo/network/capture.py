@@ -121,13 +121,24 @@ def _export(model: nn.Module, input_shape: tuple[int, ...]) -> torch.export.Expo
             with InDouble():
                 program = torch.export.export(model, (example,), dynamic_shapes=({0: rows},), strict=False)
             _spell_out(program.graph)
-            return program.run_decompositions({})  # functional form: no operator writes into its input
+            # The functional form, in which no operator writes into its input, is most of the time of a capture.
+            return program if _is_functional(program.graph) else program.run_decompositions({})
     except Exception as error:
         if "Constraints violated" in str(error):
             why = "its code fixes the size of the batch, as len(x) does: write x.shape[0] or -1 instead"
         else:
             why = f"{_first_line(error)} (control flow that depends on the data is not piecewise affine in one piece)"
         raise CaptureError(f"torch.export cannot follow {type(model).__name__}: {why}") from error
+
+
+# Operators that the functional form leaves as they are.
+_PLAIN = {"linear", "conv1d", "conv2d", "conv3d", "relu", "leaky_relu", "abs", "hardtanh", "add", "sub", "neg", "clone"}
+
+
+def _is_functional(graph: Graph) -> bool:
+    """Whether every operator is one that stays as it is in functional form."""
+    calls = (node.target for node in graph.nodes if node.op == "call_function")
+    return all(operator_name(target) in _PLAIN for target in calls)
 
 
 def _spell_out(graph: Graph) -> None:

@@ -230,4 +230,4 @@ def operator_name(target: Any) -> str:
     if schema is None:
         return getattr(target, "__name__", str(target))
     name = schema.name.split("::")[-1]
-    return f"{name}.{schema.overload_name}" if name in ("max", "min") else name
+    return f"{name}.{schema.overload_name}".rstrip(".") if name in ("max", "min") else name

@@ -98,7 +98,25 @@ def grid(part):
     return points[inside], region[inside]
 
 
-@pytest.mark.parametrize("name", ZOO)
+# Of these a close relative is among the fast tests.
+RELATIVES = {
+    "functional rrelu",
+    "relu6 module",
+    "clamp from above",
+    "maxout by view and max",
+    "minimum, broadcast",
+    "max pool",
+    "max pool, ceil mode",
+    "max pool of a volume",
+    "adaptive max pool of a sequence",
+    "adaptive average pool",
+    "transposed convolution of a sequence",
+    "bilinear upsampling",
+    "pre-activation ResNet",
+}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n in RELATIVES)) for n in ZOO])
 def test_the_partition_is_the_modules_own(name):
     model, domain = build(name)
     part = sg.compute_partition(model, domain)
@@ -130,9 +148,15 @@ def spelled_fixture():
     return lambda activation, spelling: compute(activation, spelling) if spelling else references[activation]
 
 
-@pytest.mark.parametrize(
-    ("activation", "spelling"), [(a, i) for a, ways in SPELLINGS.items() for i in range(len(ways))]
-)
+# Every third spelling among the fast tests: each costs an export.
+EVERY_SPELLING = [
+    pytest.param(activation, i, marks=[] if i % 3 == 1 else pytest.mark.slow)
+    for activation, ways in SPELLINGS.items()
+    for i in range(1, len(ways))
+]
+
+
+@pytest.mark.parametrize(("activation", "spelling"), EVERY_SPELLING)
 def test_spellings_of_one_activation_give_one_partition(activation, spelling, spelled):
     reference, part = spelled(activation, 0), spelled(activation, spelling)
     assert part.n_regions == reference.n_regions > 10
