@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..errors import InvalidInputError
+from ..network import double_copy
 from ..slices import Slice
 
 if TYPE_CHECKING:
@@ -181,14 +182,13 @@ def _disagreeing(part: Partition, function: Any) -> tuple[Ints, int]:
 
 
 class _ModuleFunction:
-    """A torch module as a function of slice coordinates, in its own arithmetic but float64."""
+    """A torch module as a function of slice coordinates, in float64."""
 
     def __init__(self, part: Partition, model: nn.Module) -> None:
         self._domain: Slice = part.domain
-        self._model = model
+        self._model = double_copy(model)
 
     def __call__(self, u: Floats) -> Floats:
-        parameter = next(self._model.parameters(), torch.zeros((), dtype=torch.float64))
         with torch.no_grad():
-            batches = self._domain.embed(u).to(parameter).split(_BATCH)
-            return np.concatenate([self._model(x).reshape(len(x), -1).double().cpu().numpy() for x in batches])
+            batches = self._domain.embed(u).split(_BATCH)
+            return np.concatenate([self._model(x).reshape(len(x), -1).numpy() for x in batches])

@@ -1,10 +1,13 @@
 """`check` passes whole partitions and catches each way of corrupting one."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+
+import splinegeo as sg
 
 
 def corrupted(part, **arrays):
@@ -19,6 +22,13 @@ def test_a_whole_partition_passes(part, model):
     for report in (part.check(), part.check(model)):
         assert report.ok
         assert report.n_compared == part.n_regions
+
+
+def test_a_float32_module_is_compared_in_float64_and_left_alone(part, model):
+    single = copy.deepcopy(model).float()
+    found = sg.compute_partition(single, part.domain)
+    assert found.check(single).ok
+    assert next(single.parameters()).dtype == torch.float32
 
 
 def test_moved_vertex(part):
