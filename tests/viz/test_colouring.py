@@ -74,7 +74,10 @@ def test_one_slope_everywhere_still_has_a_scale(weight):
     torch.nn.init.constant_(model.weight, weight)
     part = sg.compute_partition(model, sg.Slice.box((-1, 1), (-1, 1)))
     for color in ("slope_norm", "relative_slope", "area", "class", "layer"):
-        viz.draw_partition(part, color).figure.canvas.draw()
+        ax = viz.draw_partition(part, color)
+        ax.figure.canvas.draw()
+        (regions,) = (artist for artist in ax.collections if artist.get_gid() == "regions")
+        assert regions.norm.vmin < regions.norm.vmax
 
 
 def test_ticks_are_round_and_inside():
