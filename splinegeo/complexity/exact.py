@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import torch
@@ -133,20 +134,32 @@ class _SignChanges:
     """
 
     def __init__(self, network: Network, n_windows: int) -> None:
-        self.counts = np.zeros((n_windows, len(network.layer_names)), dtype=np.int64)
+        self._n_windows, self._n_units = n_windows, [prod(shape) for shape in network.unit_shapes]
+        # For every layer and break point of its activation: whether each unit was negative, positive in a window.
+        self._seen: dict[tuple[int, int], Tensor] = {}
+
+    @property
+    def counts(self) -> np.ndarray:
+        """(n_windows, L) of the units met."""
+        counts = np.zeros((self._n_windows, len(self._n_units)), dtype=np.int64)
+        for layer, n_units in enumerate(self._n_units):
+            met = torch.zeros((self._n_windows, n_units), dtype=torch.bool)
+            for (at, _), (negative, positive) in self._seen.items():
+                if at == layer:
+                    met |= negative & positive
+            counts[:, layer] = met.sum(dim=1).numpy()
+        return counts
 
     def record(
         self, before: Subdivision, events: EventTable, refinement: Refinement, units: Tensor, layer: int
     ) -> None:
-        """One layer of all windows."""
-        window = before.vertex_windows()
-        n_windows, n_units = len(self.counts), int(units.max()) + 1
-        met = torch.zeros((n_windows, n_units), dtype=torch.bool)
-        for event_block in range(0, events.n_events, n_units):  # one block for each break point of the activation
-            z = events.values[:, event_block : event_block + n_units]
+        """One layer of some part of the windows."""
+        window, n_units = before.vertex_windows(), self._n_units[layer]
+        for first in range(0, events.n_events, n_units):
+            z = events.values[:, first : first + n_units]
             low, high = (
-                z.new_zeros((n_windows, z.shape[1])).scatter_reduce_(0, window[:, None].expand_as(z), z, reduce)
+                z.new_zeros((self._n_windows, n_units)).scatter_reduce_(0, window[:, None].expand_as(z), z, reduce)
                 for reduce in ("amin", "amax")
             )
-            met |= (low < 0) & (high > 0)
-        self.counts[:, layer] = met.sum(dim=1).numpy()
+            now = torch.stack([low < 0, high > 0])
+            self._seen[layer, first] = self._seen.get((layer, first), now) | now

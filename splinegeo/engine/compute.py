@@ -16,10 +16,11 @@ from ..network import Network, Section, capture, double_copy, restrict, verify
 from ..partition import Frame, Partition, split_windows
 from ..slices import Slice
 from ..tolerance import Tolerance
+from .crew import Crew, Progress
 from .decisions import Book, Decisions
 from .eligibility import require_exact
 from .exact import settle
-from .walk import walk
+from .walk import Walk
 
 _N_VERIFIED_POINTS = 4
 
@@ -52,8 +53,9 @@ def compute_partition(
     device, dtype
         Where, and in which float format, the partition is computed.
     max_memory : int, optional
-        Bytes that the network's live tensors on the vertices may take; more is refused, by `MemoryBudgetError`,
-        before it is allocated.
+        Bytes that the network's live tensors on the vertices may take. Where they would take more, the subdivision
+        is cut into tiles that are finished one after the other, with the live tensors of each computed anew from
+        its vertices. The subdivision itself, about a kilobyte for each region, is not counted.
     progress : bool
         Show a bar, layer by layer, with the number of regions so far.
     exact : bool
@@ -76,7 +78,7 @@ def compute_partition(
     InvalidInputError
         If the module does not take inputs of the slice's shape.
     MemoryBudgetError
-        If the live tensors would take more than `max_memory`; says how much they need at which layer.
+        If even the live tensors of one region would take more than `max_memory`; says how much would do.
 
     References
     ----------
@@ -235,8 +237,10 @@ def refine_slices(
     section = _restrict(network, domains, frames, device)
     corners = [torch.from_numpy(f.normalise(d.window)) for f, d in zip(frames, domains, strict=True)]
     mesh = windows([c.to(device=device, dtype=network.dtype) for c in corners])
-    with torch.no_grad():
-        return frames, section, walk(section, mesh, tolerance, books, progress, max_memory)
+    with torch.no_grad(), tqdm(total=len(network.layer_names), disable=not progress, unit="layer") as bar:
+        shown = Progress(bar, network.layer_names, mesh.n_regions)
+        walk = Walk(section, tolerance, books, Crew.for_device(mesh.vertices.device), shown)
+        return frames, section, walk.finish(walk.begin(mesh, max_memory))
 
 
 def _common_shape(domains: Sequence[Slice]) -> tuple[int, ...]:

@@ -1,22 +1,25 @@
 """Through the network: refine at every nonlinearity, execute every operator, on all vertices at once.
 
 All the thinking is done elsewhere: `network` says what the function is, `mesh` how a subdivision is refined. What
-is left is one short loop that carries the network's live tensors on the vertices.
+is left is one short loop that carries the network's live tensors on the vertices; once there is much to carry, it
+goes on tile by tile.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from ..errors import MemoryBudgetError, NonFiniteError
-from ..mesh import CACHE_ELEMENTS, EventTable, Refinement, Subdivision, decide_signs, refine
-from ..network import Environment, Network, Section, Step
+from ..errors import NonFiniteError
+from ..mesh import CACHE_ELEMENTS, EventTable, Refinement, Subdivision, Tile, cut_into_tiles, decide_signs, refine
+from ..network import Environment, Section, Step
 from ..tolerance import Tolerance
+from .crew import Crew, Progress
 from .decisions import Book
+from .front import Front, bytes_of, crowds, tiles_to_fit, tiles_to_share
 from .ties import dissolve_lost_ties
 
 # Share of the magnitudes of the input-space computation (of a tolerance) that may be rounding in the plane's base
@@ -24,97 +27,126 @@ from .ties import dissolve_lost_ties
 _BASE_SHARE = 2.0**-8
 
 
-def walk(
-    section: Section,
-    mesh: Subdivision,
-    tolerance: Tolerance,
-    books: Sequence[Book],
-    progress: bool,
-    max_memory: int | None,
-) -> Subdivision:
-    """Refine the windows until the network is affine on every region.
+@dataclass(frozen=True)
+class Walk:
+    """The walk through a section of a network: what stays the same on the way.
 
-    Parameters
+    Attributes
     ----------
     section : the network on the windows' planes
-    mesh : one region per plane, in its normalised coordinates
+    tolerance : Tolerance
     books : who is told of every refinement
+    crew : who does the tiles
+    progress : Progress
     """
-    network = section.network
-    values = section.at(mesh.vertices, torch.repeat_interleave(mesh.offsets.diff()))
-    magnitudes = _entry_magnitudes(section)
-    last = max((step.layer for step in network.steps if step.layer is not None), default=-1)
-    with tqdm(total=last + 1, disable=not progress, unit="layer") as bar:
-        for step in network.steps:
-            if step.layer is not None:
-                done = step.layer == last
-                mesh = _cut(network, step, mesh, values, magnitudes, tolerance, books, done, max_memory)
-                bar.update()
-                bar.set_postfix(layer=network.layer_names[step.layer], regions=mesh.n_regions)
-                if done:
+
+    section: Section
+    tolerance: Tolerance
+    books: Sequence[Book]
+    crew: Crew
+    progress: Progress
+
+    def begin(self, mesh: Subdivision, max_memory: int | None) -> Front:
+        """Before the first nonlinearity, with one region per plane in its normalised coordinates."""
+        values = self.section.at(mesh.vertices, torch.repeat_interleave(mesh.offsets.diff()))
+        return Front(mesh, values, _entry_magnitudes(self.section), max_memory)
+
+    def finish(self, front: Front, share: float = 1.0) -> Subdivision:
+        """Refine until the network is affine on every region; `share` of all windows is in this walk."""
+        mesh, values, magnitudes = front.mesh, front.values, dict(front.magnitudes)
+        network, steps = self.section.network, self.section.network.steps
+        last = max((i for i, step in enumerate(steps) if step.layer is not None), default=-1)
+        for index in range(front.step, last + 1):
+            self.crew.require_wanted()
+            step, refined = steps[index], front.refined and index == front.step
+            here = Front(mesh, values, magnitudes, front.budget, index, refined)
+            n_tiles = max(tiles_to_fit(network, here, self.crew.size), tiles_to_share(network, here, share))
+            if n_tiles > 1 or values is None:
+                return self._in_tiles(here, n_tiles, share)
+            if step.layer is not None and not refined:
+                mesh, values = self._cut(here, index == last)
+                self.progress.advance(share, mesh.n_regions - here.mesh.n_regions, step.layer)
+                if index == last:
                     break
-            _advance(network, step, values, magnitudes, len(mesh.vertices))
-    return mesh
+                if values is None:
+                    return self.finish(replace(here, mesh=mesh, values=None, refined=True), share)
+            self._advance(step, values, magnitudes, len(mesh.vertices))
+        return mesh
 
+    def _in_tiles(self, here: Front, n_tiles: int, share: float) -> Subdivision:
+        """Finish tile by tile; live tensors that take much of the budget are dropped, and computed anew for each."""
+        values = here.values
+        if values is not None and crowds(values, here.budget):
+            values.clear()  # for everybody who still knows of them
+            values = None
+        if n_tiles <= 1:
+            return self.finish(replace(here, values=self._live(here, here.mesh)), share)
+        tiling = cut_into_tiles(here.mesh, n_tiles)
+        crew = self.crew if share == 1 else self.crew.alone()
+        budget = here.budget and (here.budget - bytes_of(values or {})) // crew.size
 
-def _cut(
-    network: Network,
-    step: Step,
-    mesh: Subdivision,
-    values: Environment,
-    magnitudes: Environment,
-    tolerance: Tolerance,
-    books: Sequence[Book],
-    done: bool,
-    max_memory: int | None,
-) -> Subdivision:
-    """Refine until one nonlinearity is affine on every region; `values` follow unless nothing will need them."""
-    n_fixed, n_rounds = len(mesh.vertices), network.n_rounds(step, magnitudes)
-    for round in range(n_rounds):
-        events, refinement = _refine(network, step, round, mesh, values, magnitudes, tolerance)
-        units = network.event_units(step, events.n_events, mesh.vertices.device)
-        for book in books:
-            book.record(mesh, events, refinement, units, step.layer or 0)
-        mesh = refinement.mesh
-        if n_rounds > 1 or not done:
-            _require_memory(network, step, values, len(mesh.vertices), max_memory)
+        def finished(tile: Tile) -> Subdivision:
+            rows = {name: value[tile.vertices] for name, value in values.items()} if values else None
+            part = share * len(tile.mesh.loops) / len(here.mesh.loops)
+            live = rows or self._live(here, tile.mesh)
+            return self.finish(replace(here, mesh=tile.mesh, values=live, budget=budget), part)
+
+        return tiling.stitch(crew.each(finished, tiling.tiles), self.tolerance.length)
+
+    def _live(self, here: Front, mesh: Subdivision) -> Environment:
+        """The live tensors before the next step, by running the network from its beginning."""
+        return self.section.live(mesh.vertices, mesh.vertex_windows(), here.step)
+
+    def _cut(self, here: Front, last: bool) -> tuple[Subdivision, Environment | None]:
+        """Refine until one nonlinearity is affine on every region.
+
+        The live tensors follow, unless nothing will need them, or they would not fit into the budget.
+        """
+        network, mesh, values = self.section.network, here.mesh, here.values
+        assert values is not None
+        step = network.steps[here.step]
+        n_fixed, n_rounds = len(mesh.vertices), network.n_rounds(step, here.magnitudes)
+        for round in range(n_rounds):
+            events, refinement = self._refine(replace(here, mesh=mesh), step, round)
+            units = network.event_units(step, events.n_events, mesh.vertices.device)
+            with self.crew.lock:
+                for book in self.books:
+                    book.record(mesh, events, refinement, units, step.layer or 0)
+            mesh = refinement.mesh
+            if n_rounds == 1 and last:
+                break
+            if n_rounds == 1 and here.exceeded_by(len(mesh.vertices)):
+                values.clear()
+                return mesh, None
             _carry(values, refinement, step, events.values)
-    if n_rounds > 1:
-        mesh = dissolve_lost_ties(network, step, mesh, values, magnitudes, tolerance, n_fixed)
-    return mesh
+        if n_rounds > 1:
+            mesh = dissolve_lost_ties(network, step, mesh, values, here.magnitudes, self.tolerance, n_fixed)
+        return mesh, values
 
+    def _refine(self, here: Front, step: Step, round: int) -> tuple[EventTable, Refinement]:
+        network, layer, values = self.section.network, step.layer or 0, here.values
+        assert values is not None
+        z = network.events(step, values, len(here.mesh.vertices), round).contiguous()
+        magnitude = network.event_magnitudes(step, here.magnitudes, round)
+        if not torch.isfinite(magnitude).all():
+            name = network.layer_names[layer]
+            raise NonFiniteError(f"values overflow before nonlinearity '{name}': scale the weights or the window down")
+        events = decide_signs(z, self.tolerance.value * magnitude)
+        units = network.event_units(step, z.shape[1], z.device)
+        return events, refine(here.mesh, events, units, layer, self.tolerance.length)
 
-def _refine(
-    network: Network,
-    step: Step,
-    round: int,
-    mesh: Subdivision,
-    values: Environment,
-    magnitudes: Environment,
-    tolerance: Tolerance,
-) -> tuple[EventTable, Refinement]:
-    z = network.events(step, values, len(mesh.vertices), round).contiguous()
-    magnitude = network.event_magnitudes(step, magnitudes, round)
-    layer = step.layer or 0
-    if not torch.isfinite(magnitude).all():
-        name = network.layer_names[layer]
-        raise NonFiniteError(f"values overflow before nonlinearity '{name}': scale the weights or the window down")
-    events = decide_signs(z, tolerance.value * magnitude)
-    units = network.event_units(step, z.shape[1], z.device)
-    return events, refine(mesh, events, units, layer, tolerance.length)
-
-
-def _require_memory(network: Network, step: Step, values: Environment, n_vertices: int, max_memory: int | None) -> None:
-    """Refuse to let the live tensors grow beyond the budget, before anything is allocated."""
-    rows = sum(value[:1].numel() * value.element_size() for value in values.values())
-    held = sum(value.numel() * value.element_size() for value in values.values())
-    needed = rows * n_vertices + held
-    if max_memory is not None and needed > max_memory:
-        raise MemoryBudgetError(
-            f"live tensors at nonlinearity '{network.layer_names[step.layer or 0]}' need {needed / 2**30:.2f} GiB for "
-            f"{n_vertices:,} vertices, more than max_memory = {max_memory / 2**30:.2f} GiB: take a smaller window, "
-            "stop earlier with until=, or compute in float32"
-        )
+    def _advance(self, step: Step, values: Environment, magnitudes: Environment, n_rows: int) -> None:
+        """Execute one step on the vertices, and keep track of the magnitudes that enter its values."""
+        network = self.section.network
+        if step.layer is None:
+            network.execute_in_chunks(step, values, n_rows, CACHE_ELEMENTS)
+            network.magnitude(step, magnitudes)
+        else:
+            # After `_carry` every live tensor has memory of its own: one that nobody needs any more is overwritten.
+            network.overwrite(step, values, n_rows, CACHE_ELEMENTS)
+            magnitudes[step.name] = _largest(values[step.name])
+        network.release(step, values)
+        network.release(step, magnitudes)
 
 
 def _carry(values: Environment, refinement: Refinement, step: Step, events: Tensor) -> None:
@@ -125,19 +157,6 @@ def _carry(values: Environment, refinement: Refinement, step: Step, events: Tens
         if own:  # the events are this very tensor
             carried.view(len(carried), -1)[refinement.zero_vertex, refinement.zero_event] = 0
         values[name] = carried
-
-
-def _advance(network: Network, step: Step, values: Environment, magnitudes: Environment, n_rows: int) -> None:
-    """Execute one step on the vertices, and keep track of the magnitudes that enter its values."""
-    if step.layer is None:
-        network.execute(step, values, n_rows)
-        network.magnitude(step, magnitudes)
-    else:
-        # After `carry` every live tensor has memory of its own: one that nobody needs any more can be overwritten.
-        network.execute_in_chunks(step, values, n_rows, CACHE_ELEMENTS)
-        magnitudes[step.name] = _largest(values[step.name])
-    network.release(step, values)
-    network.release(step, magnitudes)
 
 
 def _largest(values: Tensor) -> Tensor:

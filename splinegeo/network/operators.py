@@ -42,6 +42,8 @@ JOINTLY_AFFINE = _names(
 )
 # Piecewise affine in the first operand, while the slopes are constant.
 SLOPED = _names("prelu _prelu_kernel")
+# They lay every patch of their input side by side before they multiply.
+CONVOLUTIONS = _names("conv1d conv2d conv3d convolution")
 # Products: affine while at most one operand depends on the input.
 MULTILINEAR = _names(
     """

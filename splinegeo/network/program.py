@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from .maxima import MAXIMA, n_rounds, round_events, round_magnitudes, winners
-from .operators import BREAKS, COMPARISONS, magnitude
+from .operators import BREAKS, COMPARISONS, CONVOLUTIONS, magnitude
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,20 @@ class Network:
         env[step.name] = step.target(*args, **kwargs)
 
     def execute_in_chunks(self, step: Step, env: Environment, n_rows: int, chunk_elements: int) -> None:
+        """Run one step; a convolution on so few rows at a time that the patches it lays side by side stay in cache."""
+        x = env.get(step.args[0].name) if step.operator in CONVOLUTIONS and isinstance(step.args[0], Ref) else None
+        if x is None or x.is_cuda:
+            self.execute(step, env, n_rows)
+            return
+        (_, weight, *args), kwargs = self.bind(step, env, n_rows)
+        first = step.target(x[:1], weight, *args, **kwargs)
+        rows = max(1, chunk_elements // (first[0, 0].numel() * weight[0].numel()))
+        result = first.new_empty((n_rows, *first.shape[1:]))  # every row is written below
+        for source, place in zip(x.split(rows), result.split(rows), strict=True):
+            place.copy_(step.target(source, weight, *args, **kwargs))
+        env[step.name] = result
+
+    def overwrite(self, step: Step, env: Environment, n_rows: int, chunk_elements: int) -> None:
         """Run a nonlinearity; an element-wise one overwrites an input that no later step needs, within the cache."""
         (name, *others) = (n for n in step.inputs() if n in env)
         x = env[name]
@@ -152,10 +166,14 @@ class Network:
 
     def event_units(self, step: Step, n_events: int, device: torch.device) -> Tensor:
         """(m,) flat index of the unit that each event belongs to."""
-        n_units = math.prod(self.unit_shapes[step.layer or 0])
+        n_units = self.n_units(step)
         event = torch.arange(n_events, device=device)
         # A maximum has several events per unit side by side; other operators have blocks of one event per unit.
         return event // (n_events // n_units) if step.operator in MAXIMA else event % n_units
+
+    def n_units(self, step: Step) -> int:
+        """Number of units of a nonlinearity."""
+        return math.prod(self.unit_shapes[step.layer or 0])
 
     def is_maximum(self, step: Step) -> bool:
         """Whether a nonlinearity compares several values, rather than bending one."""

@@ -8,6 +8,7 @@ the origin lose no digits, and inputs of any dimension cost as little as two.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 import torch
 from torch import Tensor
@@ -43,6 +44,22 @@ class Section:
             v0, v1 = (column.reshape(-1, *[1] * (base.ndim - 1)) for column in v.to(base.dtype).unbind(1))
             env[name] = torch.addcmul(base[plane], first[name][plane], v0).addcmul_(second[name][plane], v1)
         return env
+
+    def live(self, v: Tensor, plane: Tensor, n_steps: int) -> Environment:
+        """What the steps after the first `n_steps` need, at points (n, 2) of planes (n,)."""
+        widest = max(1, *(c[:1].numel() for c in self.base.values()), *map(prod, self.network.unit_shapes))
+        rows = max(1, _CHUNK_ELEMENTS // widest)
+        live: Environment = {}
+        for start in range(0, len(v), rows):
+            some = slice(start, min(start + rows, len(v)))
+            env = self.at(v[some], plane[some])
+            for step in self.network.steps[:n_steps]:
+                self.network.execute_in_chunks(step, env, some.stop - start, _CHUNK_ELEMENTS)
+                self.network.release(step, env)
+            live = live or {name: value.new_zeros((len(v), *value.shape[1:])) for name, value in env.items()}
+            for name, value in env.items():
+                live[name][some] = value
+        return live
 
     def __call__(self, v: Tensor, plane: Tensor) -> Tensor:
         """Outputs (n, ...) at points (n, 2) of planes (n,)."""

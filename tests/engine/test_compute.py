@@ -186,14 +186,6 @@ def test_bad_input_gets_one_clear_sentence(model, domain, options, error, messag
     assert "\n" not in str(caught.value)
 
 
-def test_memory_budget_is_refused_before_it_is_exceeded():
-    model = default_mlp(2, 100, 100, 1)
-    assert sg.compute_partition(model, square(1), max_memory=2**24).n_regions == 7049
-    with pytest.raises(sg.MemoryBudgetError, match=r"nonlinearity '1' need .* GiB") as caught:
-        sg.compute_partition(model, square(1), max_memory=2**20)
-    assert "\n" not in str(caught.value)
-
-
 def test_no_slices_and_mixed_slices_are_refused():
     model = default_mlp(2, 4, 1)
     with pytest.raises(sg.InvalidInputError, match="empty"):

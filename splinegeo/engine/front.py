@@ -1,0 +1,95 @@
+"""How far a walk has come, and into how many tiles it had better go on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from torch import Tensor
+
+from ..errors import MemoryBudgetError
+from ..mesh import Subdivision
+from ..network import Environment, Network
+
+# Smaller tiles would spend their time in Python; more of them would help no crew. Numbers that do not depend on the
+# crew: regions are numbered tile after tile, on every machine alike.
+_REGIONS_PER_TILE, _MOST_TILES = 1024, 16
+# Of a budget, what a tile takes when it begins: its subdivision will grow.
+_SHARE_TO_BEGIN_WITH = 0.25
+
+
+@dataclass(frozen=True)
+class Front:
+    """How far a walk has come.
+
+    Attributes
+    ----------
+    mesh : Subdivision
+    values : live tensors on its vertices before the next step; None if they have to be computed anew
+    magnitudes : (1, ...) each: what entered them
+    budget : bytes that live tensors may take from here on, or None
+    step : index of the next step
+    refined : whether the mesh is refined for that step already
+    """
+
+    mesh: Subdivision
+    values: Environment | None
+    magnitudes: Environment
+    budget: int | None
+    step: int = 0
+    refined: bool = False
+
+    def exceeded_by(self, n_vertices: int) -> bool:
+        """Whether live tensors on so many new and old vertices exceed the budget beside those that there are."""
+        needed = bytes_of(self.magnitudes) * (n_vertices + len(self.mesh.vertices))
+        return self.budget is not None and needed > self.budget
+
+
+def bytes_of(live: Environment) -> int:
+    """What tensors take; of magnitudes, what one vertex takes."""
+    return sum(value.numel() * value.element_size() for value in live.values() if isinstance(value, Tensor))
+
+
+def crowds(values: Environment, budget: int | None) -> bool:
+    """Whether live tensors leave too little of a budget for what comes after them."""
+    return budget is not None and bytes_of(values) > _SHARE_TO_BEGIN_WITH * budget
+
+
+def tiles_to_fit(network: Network, here: Front, crew_size: int) -> int:
+    """Into how many tiles to go so that the live tensors and the next step's result fit into the budget.
+
+    Raises
+    ------
+    MemoryBudgetError
+        If they do not fit although only one region is left.
+    """
+    if here.budget is None:
+        return 1
+    needed = _bytes_of_row(network, here) * len(here.mesh.vertices)
+    if needed <= here.budget:
+        return 1
+    if here.mesh.n_regions == 1:
+        step = network.steps[here.step]
+        raise MemoryBudgetError(
+            f"the live tensors of one region take {needed:,} bytes at '{step.name}' in '{step.module}', and "
+            f"max_memory leaves {here.budget:,} for it: allow {ceil(needed / here.budget)} times as much, stop "
+            "earlier with until=, or compute in float32"
+        )
+    return min(here.mesh.n_regions, max(2, ceil(needed * crew_size / (_SHARE_TO_BEGIN_WITH * here.budget))))
+
+
+def tiles_to_share(network: Network, here: Front, share: float) -> int:
+    """Into how many tiles to go, at the beginning of a layer, so that a crew has enough to do side by side."""
+    begins_layer = network.steps[here.step].layer is not None and not here.refined
+    if share < 1 or not begins_layer or here.mesh.vertices.is_cuda:
+        return 1
+    return min(_MOST_TILES, here.mesh.n_regions // _REGIONS_PER_TILE)
+
+
+def _bytes_of_row(network: Network, here: Front) -> int:
+    """What one vertex takes while the next step is executed: what is live, and the result."""
+    step, result = network.steps[here.step], dict(here.magnitudes)
+    if step.layer is not None:
+        return bytes_of(result) + network.dtype.itemsize * network.n_units(step)
+    network.magnitude(step, result)
+    return bytes_of(result)

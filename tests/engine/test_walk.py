@@ -1,0 +1,146 @@
+"""Walking in tiles, on several threads and within a budget leads to the same partition as walking in one piece."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import splinegeo as sg
+from splinegeo.engine import front
+from splinegeo.engine.crew import Crew
+from splinegeo.testing import NETWORK_KINDS, assert_valid_partition, random_network
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    monkeypatch.setattr(front, "_REGIONS_PER_TILE", 4)
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+def square(s):
+    return sg.Slice.box((-s, s), (-s, s))
+
+
+def mlp(*widths, seed=0):
+    torch.manual_seed(seed)
+    layers = []
+    for n_in, n_out in pairwise(widths):
+        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
+def assert_same(one, other, atol=1e-12):
+    assert (one.n_regions, one.n_edges, one.n_vertices) == (other.n_regions, other.n_edges, other.n_vertices)
+    labels = [np.lexsort((p.edge_unit, p.edge_layer)) for p in (one, other)]
+    np.testing.assert_array_equal(one.edge_unit[labels[0]], other.edge_unit[labels[1]])
+    np.testing.assert_array_equal(one.edge_layer[labels[0]], other.edge_layer[labels[1]])
+    # A point inside each region lies in a region of the same area.
+    found = other.locate(one.centroids)
+    assert len(np.unique(found)) == one.n_regions
+    np.testing.assert_allclose(one.areas, other.areas[found], atol=atol)
+
+
+def test_tiles_change_nothing(small_tiles, monkeypatch):
+    model = mlp(2, 16, 16, 16, 3)
+    tiled = sg.compute_partition(model, square(3))
+    assert_valid_partition(tiled, model)
+    monkeypatch.setattr(front, "_REGIONS_PER_TILE", 10**9)
+    assert_same(tiled, sg.compute_partition(model, square(3)))
+
+
+def test_numbering_does_not_depend_on_the_threads(small_tiles, two_threads):
+    model = mlp(2, 16, 16, 16, 3)
+    parallel = sg.compute_partition(model, square(3))
+    torch.set_num_threads(1)
+    alone = sg.compute_partition(model, square(3))
+    for name in ("vertices", "edges", "edge_regions", "edge_unit", "region_vertices", "region_offsets"):
+        np.testing.assert_array_equal(getattr(parallel, name), getattr(alone, name))
+    assert parallel.certificate.n_zero == alone.certificate.n_zero
+
+
+@pytest.mark.parametrize("kind", NETWORK_KINDS)
+def test_degenerate_networks_in_tiles_and_in_a_budget(kind, small_tiles, monkeypatch):
+    model, window = random_network(kind, 3)
+    domain = sg.Slice.polygon(window)
+    tiled = sg.compute_partition(model, domain)
+    budgeted = sg.compute_partition(model, domain, max_memory=2**14)
+    monkeypatch.setattr(front, "_REGIONS_PER_TILE", 10**9)
+    whole = sg.compute_partition(model, domain)
+    assert_same(tiled, whole, atol=1e-10)
+    assert_same(budgeted, whole, atol=1e-10)
+
+
+def test_several_slices_in_tiles(small_tiles):
+    model = mlp(2, 12, 12, 1)
+    domains = [sg.Slice.box((x, x + 2), (-1, 1)) for x in (-3, -1, 1)]
+    for part, domain in zip(sg.compute_partitions(model, domains), domains, strict=True):
+        assert_valid_partition(part, model)
+        assert_same(part, sg.compute_partition(model, domain))
+
+
+@pytest.mark.parametrize("budget", [2**22, 2**19, 2**16])
+def test_a_budget_changes_nothing(budget):
+    model = mlp(2, 40, 40, 1)
+    part = sg.compute_partition(model, square(2), max_memory=budget)
+    assert_valid_partition(part, model)
+    assert_same(part, sg.compute_partition(model, square(2)))
+
+
+def test_a_budget_for_residual_convolutions():
+    torch.manual_seed(0)
+
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem = nn.Conv2d(1, 4, 3, padding=1)
+            self.one = nn.Conv2d(4, 4, 3, padding=1)
+            self.two = nn.Conv2d(4, 4, 3, padding=1)
+            self.head = nn.Linear(4 * 4, 3)
+
+        def forward(self, x):
+            x = self.stem(x)
+            x = x + self.two(torch.relu(self.one(torch.relu(x))))
+            return self.head(torch.nn.functional.max_pool2d(torch.relu(x), 2).flatten(1))
+
+    model = Residual()
+    domain = sg.Slice.around(torch.randn(1, 4, 4), 1.0)
+    part = sg.compute_partition(model, domain, max_memory=2**17)
+    assert_same(part, sg.compute_partition(model, domain))
+
+
+def test_what_cannot_fit_is_refused_with_what_would():
+    with pytest.raises(sg.MemoryBudgetError, match=r"allow \d+ times as much") as caught:
+        sg.compute_partition(mlp(2, 100, 100, 1), square(1), max_memory=2**10)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_error_in_one_tile_stops_the_others():
+    crew, done = Crew(2), []
+
+    def work(item):
+        crew.require_wanted()
+        if item == 0:
+            raise ValueError("tile 0")
+        done.append(item)
+
+    with pytest.raises(ValueError, match="tile 0"):
+        crew.each(work, range(1000))
+    with pytest.raises(InterruptedError):
+        crew.require_wanted()
+    assert len(done) < 999
+
+
+def test_a_crew_leaves_the_number_of_threads_as_it_was(two_threads):
+    assert Crew(2).each(lambda item: (item, torch.get_num_threads(), torch.is_grad_enabled()), range(3)) == [
+        (item, 1, False) for item in range(3)
+    ]
+    assert torch.get_num_threads() == 2
