@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..mesh import EventTable, Refinement, Subdivision
@@ -30,7 +31,7 @@ class Decisions:
 
     tolerance: Tolerance
     smallest_margin: float = math.inf
-    n_zero: int = 0
+    _zeros: list[Tensor] = field(default_factory=list)
     _found: list[tuple[Tensor, Tensor, int, Tensor, bool]] = field(default_factory=list)
 
     def record(
@@ -38,7 +39,8 @@ class Decisions:
     ) -> None:
         """The decisions of one refinement of `before`."""
         self.smallest_margin = min(self.smallest_margin, events.smallest_margin, refinement.smallest_gap)
-        self.n_zero += events.n_zero
+        if events.n_zero.any():
+            self._zeros.append(torch.repeat_interleave(before.vertex_windows(), events.n_zero))
         vertex, event = events.snapped
         self._add(before, vertex, units[event], layer, False)
         self._add(refinement.mesh, refinement.merged_vertex, units[refinement.merged_event], layer, True)
@@ -50,6 +52,9 @@ class Decisions:
     def certificates(self, frames: list[Frame]) -> list[Certificate]:
         """One certificate per window."""
         windows, close = self._gather()
+        n_zero = np.zeros(len(frames), np.int64)
+        for window in self._zeros:
+            n_zero += np.bincount(window.cpu().numpy(), minlength=len(frames))
         certificates = []
         for k, frame in enumerate(frames):
             own = close[windows == k]
@@ -60,7 +65,7 @@ class Decisions:
                     value_tolerance=self.tolerance.value,
                     length_tolerance=self.tolerance.length,
                     smallest_margin=self.smallest_margin,
-                    n_zero=self.n_zero,
+                    n_zero=int(n_zero[k]),
                     n_snapped=len(own) - n_merged,
                     n_merged=n_merged,
                     close=own,
@@ -69,7 +74,10 @@ class Decisions:
         return certificates
 
     def _gather(self) -> tuple[np.ndarray, np.ndarray]:
-        """All close decisions, in normalised coordinates, and the window of each."""
+        """All close decisions, in normalised coordinates, and the window of each.
+
+        Tiles are done in any order, and both tiles of a seam decide at its vertices: sorted, and each one once.
+        """
         blocks, windows = [np.zeros(0, CLOSE_DECISION)], [np.zeros(0, np.int64)]
         for window, position, layer, unit, merged in self._found:
             block = np.zeros(len(window), CLOSE_DECISION)
@@ -78,4 +86,12 @@ class Decisions:
             block["u"] = position.cpu().numpy()
             blocks.append(block)
             windows.append(window.cpu().numpy())
-        return np.concatenate(windows), np.concatenate(blocks)
+        both = np.zeros(sum(map(len, blocks)), [("window", np.int64), ("close", CLOSE_DECISION)])
+        both["window"], both["close"] = np.concatenate(windows), np.concatenate(blocks)
+        columns = [both["close"][name] for name in ("merged", "unit", "layer")]
+        position = both["close"]["u"]
+        order = np.lexsort((*position.T, *columns, both["window"]))
+        both = both[order]
+        first = np.ones(len(both), bool)
+        first[1:] = both[1:] != both[:-1]
+        return both["window"][first], both["close"][first]

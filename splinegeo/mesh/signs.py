@@ -24,8 +24,8 @@ class EventTable:
         Bit j of a row says that event j is positive (negative) there; neither bit means zero.
     smallest_margin : float
         Smallest nonzero ``|value| / tolerance`` (at least 1); infinity if every value was zero.
-    n_zero : int
-        Values decided to be zero, of events whose tolerance is not itself zero.
+    n_zero : (V,) int
+        Values decided to be zero at each vertex, of events whose tolerance is not itself zero.
     snapped : (2, n) int
         Pairs (vertex, event) of values within the tolerance, yet not exactly zero.
     """
@@ -34,7 +34,7 @@ class EventTable:
     positive: Tensor
     negative: Tensor
     smallest_margin: float
-    n_zero: int
+    n_zero: Tensor
     snapped: Tensor
 
     @property
@@ -72,7 +72,7 @@ def decide_signs(values: Tensor, tolerance: Tensor) -> EventTable:
     positive = torch.zeros((n_rows, width // _WORD), dtype=torch.int64, device=values.device)
     negative = torch.zeros_like(positive)
     smallest = torch.full((n_events,), torch.inf, dtype=values.dtype, device=values.device)
-    n_zero = torch.zeros((), dtype=torch.int64, device=values.device)
+    n_zero = torch.zeros(n_rows, dtype=torch.int64, device=values.device)
     snapped = [n_zero.new_zeros((2, 0))]
     step = n_rows if values.is_cuda else max(1, _CHUNK_ELEMENTS // max(n_events, 1))
     for start in range(0, n_rows, max(step, 1)):
@@ -83,12 +83,12 @@ def decide_signs(values: Tensor, tolerance: Tensor) -> EventTable:
         decided = above.logical_or_(below)
         smallest = torch.minimum(smallest, torch.where(decided, chunk.abs(), torch.inf).amin(0))
         if not decided.all():
-            n_zero += (~decided & uncertain).sum()
+            n_zero[start : start + step] = (~decided & uncertain).sum(1)
             row, event = torch.nonzero(~decided & (chunk != 0), as_tuple=True)
             snapped.append(torch.stack([row + start, event]))
             chunk.mul_(decided)
     margin = float((smallest / tolerance).amin()) if n_events else torch.inf
-    return EventTable(values, positive, negative, margin, int(n_zero), torch.cat(snapped, dim=1))
+    return EventTable(values, positive, negative, margin, n_zero, torch.cat(snapped, dim=1))
 
 
 def set_bits(words: Tensor) -> tuple[Tensor, Tensor]:

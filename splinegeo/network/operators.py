@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
+from .arguments import map_leaves
 from .maxima import MAXIMA
 
 
@@ -210,7 +210,7 @@ def magnitude(name: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, A
         return target(x.abs(), *parts, -mean.abs(), variance, *rest, **kwargs)
     if name in ("sub", "rsub"):
         target = torch.add
-    args, kwargs = pytree.tree_map(_absolute, (args, kwargs))
+    args, kwargs = map_leaves(_absolute, (args, kwargs))
     if name in _WITH_SCALARS:
         args = tuple(abs(arg) if isinstance(arg, int | float) else arg for arg in args)
         kwargs = {key: abs(arg) if isinstance(arg, int | float) else arg for key, arg in kwargs.items()}

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
+from .arguments import leaves, map_leaves
 from .maxima import MAXIMA, n_rounds, round_events, round_magnitudes, winners
 from .operators import BREAKS, COMPARISONS, CONVOLUTIONS, magnitude
 
@@ -58,8 +58,7 @@ class Step:
 
     def inputs(self) -> Iterator[str]:
         """Names of the tensors among the arguments."""
-        leaves = pytree.tree_leaves((self.args, self.kwargs))
-        return (leaf.name for leaf in leaves if isinstance(leaf, Ref))
+        return (leaf.name for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Ref))
 
 
 Environment = dict[str, Any]
@@ -204,7 +203,7 @@ class Network:
                 return self.dtype
             return self.device if isinstance(leaf, torch.device) else leaf
 
-        args, kwargs = pytree.tree_map(fill, (step.args, step.kwargs))
+        args, kwargs = map_leaves(fill, (step.args, step.kwargs))
         return args, kwargs
 
     def _result(self, name: str, env: Environment, n_rows: int) -> Any:

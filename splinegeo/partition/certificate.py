@@ -23,7 +23,8 @@ class Certificate:
     smallest_margin : float
         The closest decision that was *not* made within a tolerance, as a multiple of that tolerance (at least 1).
     n_zero : int
-        Signs decided to be zero, exact zeros included: units that pass through old vertices.
+        Signs decided to be zero, exact zeros included: units that pass through old vertices. A vertex between two
+        tiles of a large subdivision is decided in both.
     n_snapped : int
         How many of them were not exactly zero in floating point.
     n_merged : int

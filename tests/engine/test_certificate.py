@@ -1,6 +1,7 @@
 """The certificate: close decisions are counted, placed, and given to the slice they happened in."""
 
 import numpy as np
+import torch
 
 import splinegeo as sg
 from splinegeo.testing import concurrent_lines, generic_lines, line_network
@@ -56,3 +57,14 @@ def test_each_slice_has_its_own_close_decisions():
 
 def test_exactly_concurrent_lines_are_merged_too():
     assert certificate(concurrent_lines(5)).n_merged > 0
+
+
+def test_each_slice_counts_its_own_zeros():
+    """Two lines through the corners of one window, none through those of the other."""
+    layer = torch.nn.Linear(2, 2)
+    layer.load_state_dict({"weight": torch.tensor([[1.0, 1.0], [1.0, -1.0]]), "bias": torch.zeros(2)})
+    model = torch.nn.Sequential(layer, torch.nn.ReLU())
+    through, beside = sg.Slice.box((-1, 1), (-1, 1)), sg.Slice.box((-1.3, 1), (-1.1, 1.2))
+    certificates = [part.certificate for part in sg.compute_partitions(model, [through, beside])]
+    assert [c.n_zero for c in certificates] == [4, 0]
+    assert [c.is_generic for c in certificates] == [False, True]
