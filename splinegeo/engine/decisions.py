@@ -79,19 +79,16 @@ class Decisions:
         Tiles are done in any order, and both tiles of a seam decide at its vertices: sorted, and each one once.
         """
         blocks, windows = [np.zeros(0, CLOSE_DECISION)], [np.zeros(0, np.int64)]
-        for window, position, layer, unit, merged in self._found:
-            block = np.zeros(len(window), CLOSE_DECISION)
+        for owner, position, layer, unit, merged in self._found:
+            block = np.zeros(len(owner), CLOSE_DECISION)
             block["layer"], block["merged"] = layer, merged
             block["unit"] = unit.cpu().numpy()
             block["u"] = position.cpu().numpy()
             blocks.append(block)
-            windows.append(window.cpu().numpy())
-        both = np.zeros(sum(map(len, blocks)), [("window", np.int64), ("close", CLOSE_DECISION)])
-        both["window"], both["close"] = np.concatenate(windows), np.concatenate(blocks)
-        columns = [both["close"][name] for name in ("merged", "unit", "layer")]
-        position = both["close"]["u"]
-        order = np.lexsort((*position.T, *columns, both["window"]))
-        both = both[order]
-        first = np.ones(len(both), bool)
-        first[1:] = both[1:] != both[:-1]
-        return both["window"][first], both["close"][first]
+            windows.append(owner.cpu().numpy())
+        window, close = np.concatenate(windows), np.concatenate(blocks)
+        order = np.lexsort((*close["u"].T, close["merged"], close["unit"], close["layer"], window))
+        window, close = window[order], close[order]
+        again = np.zeros(len(close), bool)
+        again[1:] = (close[1:] == close[:-1]) & (window[1:] == window[:-1])
+        return window[~again], close[~again]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -112,7 +113,9 @@ def _pack(flags: Tensor, width: int) -> Tensor:
 
 
 def _any_row(words: Tensor) -> Tensor:
-    """Bitwise or over the rows of (n, W) words, by halving."""
+    """Bitwise or over the rows of (n, W) words: PyTorch has no such reduction, so by halving off the host."""
+    if words.device.type == "cpu":
+        return torch.from_numpy(np.bitwise_or.reduce(words.numpy(), axis=0))
     while len(words) > 1:
         half = (len(words) + 1) // 2
         words = torch.cat([words[: len(words) - half] | words[half:], words[len(words) - half : half]])
