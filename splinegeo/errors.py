@@ -37,5 +37,9 @@ class MemoryBudgetError(SplineGeoError, MemoryError):
     """The live tensors of a network would exceed the memory that `max_memory` allows."""
 
 
+class SweepError(SplineGeoError):
+    """A call of a sweep failed; names the point of the grid. What it raised is the cause."""
+
+
 class PartitionFileError(SplineGeoError, ValueError):
     """A file that is not a whole, valid partition written by `Partition.save`."""

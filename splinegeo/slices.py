@@ -73,6 +73,10 @@ class Slice:
     def __repr__(self) -> str:
         return f"Slice(input_shape={self.input_shape}, window={self.window.tolist()})"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process builds it anew: checked, and read-only."""
+        return type(self), (self.origin, self.basis, self.window, self.input_shape)
+
     @classmethod
     def box(cls, x: tuple[float, float], y: tuple[float, float]) -> Slice:
         """The rectangle [x₀, x₁] × [y₀, y₁] of the plane itself, for networks with two inputs."""

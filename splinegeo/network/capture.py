@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import torch
@@ -104,7 +105,16 @@ def _some_names(model: nn.Module, most: int = 8) -> str:
     return ", ".join(f"'{n}'" for n in names[:most]) + (" …" if len(names) > most else "")
 
 
+# torch.export and the filters of warnings change the state of the whole process while they run: threads take turns.
+_ONE_AT_A_TIME = Lock()
+
+
 def _export(model: nn.Module, input_shape: tuple[int, ...]) -> torch.export.ExportedProgram:
+    with _ONE_AT_A_TIME:
+        return _export_alone(model, input_shape)
+
+
+def _export_alone(model: nn.Module, input_shape: tuple[int, ...]) -> torch.export.ExportedProgram:
     example = torch.zeros((2, *input_shape), dtype=torch.float64)
     try:
         with torch.no_grad(), InDouble():

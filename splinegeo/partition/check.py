@@ -134,7 +134,9 @@ def _nonpositive(part: Partition) -> Ints:
 
 
 def _nonconvex(part: Partition) -> Ints:
-    """Regions that turn right somewhere, by more than rounding of the coordinates explains."""
+    """Regions that turn right somewhere, by more than rounding of the coordinates explains; linear regions may."""
+    if not part.has_convex_regions:
+        return _none()
     corner = part.vertices[part.region_vertices]
     following = _following(part)
     side = corner[following] - corner
@@ -146,7 +148,7 @@ def _nonconvex(part: Partition) -> Ints:
 
 def _discontinuous(part: Partition) -> Ints:
     """Edges at whose ends the maps of the two sides differ."""
-    inner = np.flatnonzero((part.edge_regions >= 0).all(axis=1))
+    inner = part.inner_edges
     left, right = part.edge_regions[inner].T
     jump = np.zeros(len(inner))
     for end in part.edges[inner].T:
@@ -169,16 +171,20 @@ def _disagreeing(part: Partition, function: Any) -> tuple[Ints, int]:
     regions = np.arange(part.n_regions)
     if part.n_regions > _MOST_SAMPLES:
         regions = np.sort(rng.choice(part.n_regions, _MOST_SAMPLES, replace=False))
-    # A random convex combination of the corners, drawn to the centroid: inside, and away from the edges.
+    u = (_random_points(part, rng) if part.has_convex_regions else part.interior_points)[regions]
+    mapped = np.einsum("noi,ni->no", part.slope[regions], u) + part.offset[regions]
+    error = np.abs(mapped - function(u)).max(axis=1)
+    return regions[error > _RELATIVE * _output_scale(part) + _rounding(part) * part.slope_norm()[regions]], len(regions)
+
+
+def _random_points(part: Partition, rng: np.random.Generator) -> Floats:
+    """In each region a random convex combination of its corners, drawn to the centroid: away from the edges."""
     sizes = np.diff(part.region_offsets)
     weight = rng.exponential(size=len(part.region_vertices))
     start = part.region_offsets[:-1]
     weight /= np.repeat(np.add.reduceat(weight, start), sizes)
     corner = np.add.reduceat(part.vertices[part.region_vertices] * weight[:, None], start)
-    u = (0.5 * corner + 0.5 * part.centroids)[regions]
-    mapped = np.einsum("noi,ni->no", part.slope[regions], u) + part.offset[regions]
-    error = np.abs(mapped - function(u)).max(axis=1)
-    return regions[error > _RELATIVE * _output_scale(part) + _rounding(part) * part.slope_norm()[regions]], len(regions)
+    return 0.5 * corner + 0.5 * part.centroids
 
 
 class _ModuleFunction:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Callable
 from os import PathLike
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .record import Partition
 
 FORMAT = "splinegeo-partition-1"
+# What regions can be; files that say nothing are of the first kind.
+KINDS = ("activation", "linear")
 # name -> (dtype kind, trailing shape)
 ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
     "vertices": ("f", (2,)),
@@ -47,21 +49,17 @@ def write_whole(path: str | PathLike[str], write: Callable[[IO[bytes]], object])
         If the folder does not exist or cannot be written to.
     """
     path = Path(path)
+    # The name is known before the file is there, so that no interrupt falls between its creation and its removal.
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InvalidInputError(f"cannot write '{path}': {error.strerror or error}") from error
-    try:
-        with os.fdopen(handle, "wb") as stream:
+        with open(temporary, "xb") as stream:
             write(stream)
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
         raise InvalidInputError(f"cannot write '{path}': {error.strerror or error}") from error
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    finally:
+        if os.path.lexists(temporary):
+            temporary.unlink()
     return path
 
 
@@ -75,6 +73,7 @@ def save(part: Partition, path: str | PathLike[str], *, maps: bool) -> None:
     arrays = {name: _narrow(array) for name, array in arrays.items()}
     meta = {
         "format": FORMAT,
+        "kind": part.kind,
         "layer_names": part.layer_names,
         "unit_shapes": part.unit_shapes,
         "input_shape": part.domain.input_shape,
@@ -137,6 +136,8 @@ def _read_archive(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
 
 def _require_consistent(arrays: dict[str, NDArray[Any]], meta: dict[str, Any]) -> None:
     """Kinds, shapes and index ranges: a file may carry right digests of wrong arrays."""
+    if meta.get("kind", KINDS[0]) not in KINDS:
+        raise PartitionFileError(f"its regions are of the unknown kind {meta['kind']!r}")
     for name, (kind, tail) in {**ARRAYS, **_OTHERS, **_OPTIONAL}.items():
         if name not in arrays:
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from os import PathLike
 from typing import Any, Protocol
@@ -19,9 +19,16 @@ from ..slices import Slice
 from . import files
 from .certificate import Certificate
 from .check import CheckReport, check_partition
+from .keyholes import keyhole_polygon
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+
+ACTIVATION, LINEAR = files.KINDS
+
+# What a partition without its network still knows of the affine maps.
+_MAPS = ("slope", "offset", "_slope_norm")
 
 
 class PlaneFunction(Protocol):
@@ -40,6 +47,10 @@ class PlaneFunction(Protocol):
 class Partition:
     """The regions of a slice on each of which the network is one affine map.
 
+    They are convex *activation regions*, or, in the result of `linear_regions`, *linear regions*: unions of those.
+    A linear region need not be convex and may have holes. Its loop is then joined by bridges: edges that it runs
+    along twice, there and back, so that it stays one loop, whose shoelace area is the region's.
+
     Coordinates and lengths are slice coordinates throughout; the basis of a slice is orthonormal, so they are
     those of the input space.
 
@@ -50,7 +61,7 @@ class Partition:
     edges : (E, 2) int
         End vertices.
     edge_regions : (E, 2) int
-        Region on the left and on the right of each edge; -1 outside the window.
+        Region on the left and on the right of each edge; -1 outside the window. The same on both sides of a bridge.
     edge_layer, edge_unit : (E,) int
         Whose zero set the edge lies on: index into `layer_names`, and flat index of the unit in that layer; -1 on
         the window's border.
@@ -63,6 +74,8 @@ class Partition:
     layer_names : names of the nonlinearities, in order of execution
     unit_shapes : shape of each nonlinearity's output, without the batch
     certificate : Certificate
+    kind : "activation" or "linear"
+        What the regions are.
     """
 
     domain: Slice
@@ -78,6 +91,7 @@ class Partition:
     unit_shapes: tuple[tuple[int, ...], ...]
     certificate: Certificate
     function: PlaneFunction | None = field(default=None)
+    kind: str = ACTIVATION
 
     def __post_init__(self) -> None:
         for value in vars(self).values():
@@ -86,6 +100,17 @@ class Partition:
 
     def __repr__(self) -> str:
         return f"Partition(n_regions={self.n_regions}, n_vertices={self.n_vertices}, n_edges={self.n_edges})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to another process is what `save` would write: the maps instead of the network."""
+        state = {f.name: getattr(self, f.name) for f in fields(self)} | {"function": None}
+        if self.function is not None:
+            state |= {"slope": self.slope, "offset": self.offset}
+        return state | {name: vars(self)[name] for name in _MAPS if name in vars(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.__post_init__()  # NumPy forgets on the way that arrays are read-only
 
     @property
     def n_regions(self) -> int:
@@ -101,6 +126,17 @@ class Partition:
     def n_edges(self) -> int:
         """Number of edges, E."""
         return len(self.edges)
+
+    @cached_property
+    def inner_edges(self) -> Ints:
+        """Indices of the edges between two regions: all but bridges and those on the window's border."""
+        left, right = self.edge_regions.T
+        return _read_only(np.flatnonzero((left >= 0) & (right >= 0) & (left != right)))
+
+    @property
+    def has_convex_regions(self) -> bool:
+        """Whether every region is convex by construction, as activation regions are."""
+        return self.kind == ACTIVATION
 
     def region(self, i: int) -> Floats:
         """Counter-clockwise corners (k, 2) of region `i`."""
@@ -139,10 +175,17 @@ class Partition:
         return area, mean + np.clip(shift, -reach, reach)
 
     @cached_property
+    def interior_points(self) -> Floats:
+        """(R, 2) a point inside each region: its centroid, unless the region need not be convex."""
+        if self.has_convex_regions:
+            return self.centroids
+        return _read_only(shapely.get_coordinates(shapely.point_on_surface(self.to_shapely())))
+
+    @cached_property
     def _affine_maps(self) -> tuple[Floats, Floats]:
         if self.function is None:
             raise InvalidInputError("this partition was saved without affine maps: save it with maps=True")
-        return self.function.affine_maps(self.centroids)
+        return self.function.affine_maps(self.interior_points)
 
     @cached_property
     def slope(self) -> Floats:
@@ -223,30 +266,43 @@ class Partition:
             layer_names=tuple(meta["layer_names"]),
             unit_shapes=tuple(tuple(shape) for shape in meta["unit_shapes"]),
             certificate=Certificate(**meta["certificate"], close=arrays["close"]),
+            kind=meta.get("kind", ACTIVATION),
             **record,
         )
-        # What the network is no longer there to compute stands where the cached properties look for it.
-        for name, key in (("slope", "slope"), ("offset", "offset"), ("_slope_norm", "slope_norm")):
-            if key in arrays:
-                vars(part)[name] = _read_only(arrays[key])
-        return part
+        known = (("slope", "slope"), ("offset", "offset"), ("_slope_norm", "slope_norm"))
+        return with_maps(part, **{name: arrays[key] for name, key in known if key in arrays})
 
     def to_shapely(self) -> NDArray[np.object_]:
-        """(R,) array of shapely polygons, one per region."""
+        """(R,) array of shapely polygons, one per region; linear regions may have holes."""
         sizes = np.diff(self.region_offsets)
         # shapely wants closed rings: the first corner of each loop once more at its end
         closed = np.insert(
             self.region_vertices, self.region_offsets[1:], self.region_vertices[self.region_offsets[:-1]]
         )
         rings = shapely.linearrings(self.vertices[closed], indices=np.repeat(np.arange(self.n_regions), sizes + 1))
-        return shapely.polygons(rings)
+        polygons: NDArray[np.object_] = shapely.polygons(rings)
+        for region in self._regions_with_repeats():
+            loop = self.region_vertices[self.region_offsets[region] : self.region_offsets[region + 1]]
+            polygons[region] = keyhole_polygon(loop, self.vertices)
+        return polygons
+
+    def _regions_with_repeats(self) -> Ints:
+        """Regions whose loop comes to some vertex more than once: those with bridges, or that touch themselves."""
+        if self.has_convex_regions:
+            return np.zeros(0, dtype=np.int64)
+        owner = np.repeat(np.arange(self.n_regions), np.diff(self.region_offsets))
+        order = np.lexsort((self.region_vertices, owner))
+        same = (np.diff(owner[order]) == 0) & (np.diff(self.region_vertices[order]) == 0)
+        return np.unique(owner[order][1:][same])
 
     def to_networkx(self) -> networkx.Graph[int]:
-        """Adjacency graph: nodes are regions; edge data are layer, unit and length of the shared edge."""
+        """Adjacency graph: nodes are regions; edge data are layer, unit and length of the shared edge.
+
+        Linear regions may share several edges: the length is that of all, layer and unit those of the longest.
+        """
         graph: Any = networkx.Graph()
         graph.add_nodes_from(range(self.n_regions))
-        inner = np.flatnonzero((self.edge_regions >= 0).all(axis=1))
-        length = np.linalg.norm(np.diff(self.vertices[self.edges[inner]], axis=1)[:, 0], axis=1)
+        inner, length = self._shared_edges()
         left, right = self.edge_regions[inner].T.tolist()
         labels = zip(self.edge_layer[inner].tolist(), self.edge_unit[inner].tolist(), length.tolist(), strict=True)
         graph.add_edges_from(
@@ -254,6 +310,18 @@ class Partition:
             for a, b, (layer, unit, size) in zip(left, right, labels, strict=True)
         )
         return graph
+
+    def _shared_edges(self) -> tuple[Ints, Floats]:
+        """One edge for each pair of neighbours, the longest they share, and the length of all that they share."""
+        inner = self.inner_edges
+        length = np.linalg.norm(np.diff(self.vertices[self.edges[inner]], axis=1)[:, 0], axis=1)
+        if self.has_convex_regions:  # they share one
+            return inner, length
+        order = np.argsort(-length, kind="stable")
+        pairs = np.sort(self.edge_regions[inner[order]], axis=1)
+        _, first, pair = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+        total = np.bincount(pair.reshape(-1), weights=length[order]).astype(np.float64)
+        return inner[order[first]], total
 
     def unit_of_edge(self, edge: int) -> tuple[str, tuple[int, ...]]:
         """The unit whose zero set an edge lies on: module path, and index into the layer's output.
@@ -267,7 +335,14 @@ class Partition:
         return self.layer_names[layer], tuple(int(i) for i in index)
 
 
-def _read_only(array: Floats) -> Floats:
+def with_maps(part: Partition, **maps: Floats) -> Partition:
+    """The same record, told the affine maps that it would otherwise ask its network for: slope, offset, _slope_norm."""
+    for name, array in maps.items():
+        vars(part)[name] = _read_only(array)  # where the cached properties look first
+    return part
+
+
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
     array.setflags(write=False)
     return array
 

@@ -1,5 +1,7 @@
 """A captured network is its module: same values, same names, bound to any checkpoint, in any float format."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -103,3 +105,11 @@ def test_modules_that_cannot_be_copied_are_refused():
     layer.cache = layer.weight * 2
     with pytest.raises(sg.CaptureError, match="Linear cannot be copied"):
         capture(layer, (2,))
+
+
+def test_threads_capture_at_the_same_time():
+    """torch.export is not made for threads; whoever computes partitions in some need not know."""
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
+    with ThreadPoolExecutor(4) as pool:
+        names = [found.network.layer_names for found in pool.map(lambda _: capture(model, (2,)), range(12))]
+    assert names == [("1",)] * 12
