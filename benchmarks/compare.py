@@ -1,134 +1,128 @@
-"""Exact partitions: splinegeo beside regioncam and beside the floor, in turn in one run, on the same weights.
+"""Exact partitions: splinegeo beside its relatives and beside the floor, in turn in one run, on the same weights.
 
-    make benchmark                                   # every row; about ten minutes
-    .venv/bin/python -m benchmarks.compare --rows 4  # the first four
+    make benchmark                                            # every row: some minutes
+    .venv/bin/python -m benchmarks.compare --list             # what the rows are
+    .venv/bin/python -m benchmarks.compare --rows 1 3 digit   # by number, or by a part of the name
+    .venv/bin/python -m benchmarks.compare --repeats 5 --threads 1 --json benchmark.json
 
-Times are medians over the repeats, with the smallest and the largest; ratios are taken repeat by repeat. splinegeo
-computes in float64 and is timed whole, capture and verification included ("with capture"), and without them, as from
-the second checkpoint on. Neither side computes affine maps of the regions. The floor is one float64 forward pass of
-the final vertices plus one read and write of every hidden activation.
+Times are medians over the repeats, with the smallest and the largest; ratios are taken repeat by repeat. "whole" is one
+call of `compute_partitions` in float64, capture and verification included; "bare" is without them, what a further
+checkpoint costs. regioncam is given float32 weights, which is all it takes; relucent, which solves linear programmes,
+only windows of few regions. Nobody computes the affine maps of the regions. For the floor see `floor.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import pairwise
+import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import regioncam
 import torch
-from torch import nn
 
 import splinegeo as sg
-from splinegeo.engine.compute import partitions_of
-from splinegeo.network import capture
-from splinegeo.tolerance import Tolerance
+
+from .floor import Floor
+from .relatives import Contestant, bare, by_regioncam, by_relucent, whole
+from .timing import CLOCKS, Spread, Times, in_turn
+from .workloads import WORKLOADS, Workload, random_network
 
 
-@dataclass(frozen=True)
-class Row:
-    """A network at PyTorch's default initialisation, seed 0, and the half-width of its square window."""
-
-    widths: tuple[int, ...]
-    half_width: float
-
-    def __str__(self) -> str:
-        return "-".join(map(str, self.widths)) + f", s = {self.half_width:g}"
-
-
-ROWS = (
-    Row((2, 30, 30, 1), 1),
-    Row((2, 32, 32, 32, 32, 1), 1),
-    Row((2, 100, 100, 1), 1),
-    Row((2, 200, 200, 1), 1),
-    Row((2, 64, 64, 64, 64, 1), 10),
-    Row((2, 200, 200, 200, 10), 1),
-    Row((2, 200, 200, 200, 10), 10),
-    Row((2, 700, 1), 1),
-    Row((2, 1000, 1), 1),
-)
+def contestants(workload: Workload, most_for_relucent: int, threads: int) -> dict[str, Contestant]:
+    """Who takes part in a row, by name."""
+    parts = sg.compute_partitions(workload.model, workload.domains, states=workload.states)
+    n_regions = sum(part.n_regions for row in parts for part in row)
+    found: dict[str, Contestant | None] = {
+        "whole": whole(workload),
+        "bare": bare(workload),
+        "floor": Floor(workload, parts),
+        "regioncam": by_regioncam(workload),
+        "relucent": by_relucent(workload, threads) if n_regions <= most_for_relucent else None,
+    }
+    return {name: contestant for name, contestant in found.items() if contestant is not None}
 
 
-def network(widths: tuple[int, ...]) -> nn.Sequential:
-    """A ReLU network, `torch.manual_seed(0)`."""
-    torch.manual_seed(0)
-    layers: list[nn.Module] = []
-    for n_in, n_out in pairwise(widths):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+def report(name: str, times: Times) -> dict[str, Any]:
+    """Print one row, and return it for the file."""
+    counts = {tool: sorted(set(n)) for tool, n in times.results.items() if tool != "floor"}
+    agreed = len({n for several in counts.values() for n in several}) == 1
+    regions = f"{counts['whole'][0]:,} regions" + ("" if agreed else f", but {counts}")
+    print(f"\n{name}: {regions}", flush=True)
+    ratios: dict[str, Spread] = {}
+    for tool in times.seconds:
+        if tool not in ("whole", "bare", "floor"):
+            ratios |= {f"{tool} / whole": times.ratio(tool, "whole"), f"{tool} / bare": times.ratio(tool, "bare")}
+    ratios["bare / floor"] = times.ratio("bare", "floor")
+    for tool in times.seconds:
+        print(f"  {tool:20s} {times.spread(tool)} s")
+    for pair, ratio in ratios.items():
+        print(f"  {pair:20s} {ratio}")
+    return {
+        "workload": name,
+        "regions": counts,
+        "seconds": dict(times.seconds),
+        "ratios": {pair: vars(ratio) for pair, ratio in ratios.items()},
+    }
 
 
-def by_regioncam(model: nn.Sequential, half_width: float) -> int:
-    """Number of regions that regioncam (Rust, float32) finds."""
-    camera = regioncam.Regioncam(size=half_width)
-    for layer in model:
-        if isinstance(layer, nn.Linear):
-            camera.linear(layer.weight.detach().numpy().T.copy(), layer.bias.detach().numpy())
-        else:
-            camera.relu()
-    return camera.num_faces
+def chosen(patterns: list[str]) -> list[Workload]:
+    """The rows by number or by a part of their names; all of them without patterns.
+
+    Raises
+    ------
+    SystemExit
+        If nothing matches.
+    """
+    if not patterns:
+        return [make() for make in WORKLOADS]
+    if all(pattern.isdigit() and 1 <= int(pattern) <= len(WORKLOADS) for pattern in patterns):
+        return [WORKLOADS[int(pattern) - 1]() for pattern in patterns]
+    found = [row for row in chosen([]) if any(pattern in row.name for pattern in patterns)]
+    if not found:
+        raise SystemExit(f"no row is called {' or '.join(patterns)}: see --list")
+    return found
 
 
-def floor(model: nn.Sequential, u: torch.Tensor) -> None:
-    """The least that any method on live tensors does: the products, and each activation read and written."""
-    with torch.no_grad():
-        for layer in model:
-            u = layer(u)
-
-
-def timed(work: Callable[[], object]) -> tuple[float, object]:
-    """Seconds, and the result."""
-    start = time.perf_counter()
-    result = work()
-    return time.perf_counter() - start, result
-
-
-def spread(values: list[float]) -> str:
-    """Median, with the smallest and the largest."""
-    return f"{statistics.median(values):8.3f} ({min(values):.3f} .. {max(values):.3f})"
-
-
-def measure(row: Row, repeats: int) -> None:
-    """Print one row of the table."""
-    model = network(row.widths)
-    domain = sg.Slice.box((-row.half_width, row.half_width), (-row.half_width, row.half_width))
-    double = network(row.widths).double()
-    theirs, whole, bare, floors, counts = [], [], [], [], set()
-    state, architecture = model.state_dict(), capture(model, (2,))
-    for _ in range(repeats):
-        seconds, part = timed(lambda: sg.compute_partition(model, domain))
-        whole.append(seconds)
-        bare.append(timed(lambda: partitions_of(architecture.bind(state), [domain], Tolerance.of(torch.float64)))[0])
-        u = torch.from_numpy(np.array(part.vertices))
-        floors.append(timed(lambda u=u: floor(double, u))[0])
-        seconds, faces = timed(lambda: by_regioncam(model, row.half_width))
-        theirs.append(seconds)
-        counts.add((part.n_regions, faces))
-    ratio = [t / b for t, b in zip(theirs, whole, strict=True)]
-    ratio_bare = [t / b for t, b in zip(theirs, bare, strict=True)]
-    over_floor = [b / f for b, f in zip(bare, floors, strict=True)]
-    print(f"{row}: regions (splinegeo, regioncam) {sorted(counts)}")
-    print(f"  regioncam            {spread(theirs)} s")
-    print(f"  splinegeo            {spread(whole)} s with capture    regioncam / splinegeo {spread(ratio)}")
-    print(f"  per checkpoint       {spread(bare)} s                 regioncam / splinegeo {spread(ratio_bare)}")
-    print(f"  floor                {spread(floors)} s                 checkpoint / floor    {spread(over_floor)}")
+def machine(threads: int, clock: str) -> dict[str, Any]:
+    """Where and with what the figures were taken."""
+    versions = {}
+    for package in ("splinegeo", "torch", "numpy", "regioncam", "relucent"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "not installed"
+    return {"threads": threads, "clock": clock, "machine": platform.machine(), "python": platform.python_version(),
+            "versions": versions}  # fmt: skip
 
 
 def main() -> None:
     """Measure the rows in turn."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=len(ROWS), help="only the first so many")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--rows", nargs="+", default=[], metavar="ROW", help="numbers, or parts of names")
+    parser.add_argument("--list", action="store_true", help="name the rows and stop")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch, and relucent's workers")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu, of this process alone: for busy machines")
+    parser.add_argument("--relucent", type=int, default=600, metavar="N", help="windows of at most so many regions")
+    parser.add_argument("--json", type=Path, help="write every figure to this file")
     options = parser.parse_args()
-    by_regioncam(network((2, 8, 1)), 1.0)
-    sg.compute_partition(network((2, 8, 1)), sg.Slice.box((-1, 1), (-1, 1)))  # imports and first-use costs
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads")
-    for row in ROWS[: options.rows]:
-        measure(row, options.repeats)
+    rows = chosen(options.rows)
+    if options.list:
+        print("\n".join(f"{k:2d}  {row.name}" for k, row in enumerate(rows, 1)))
+        return
+    torch.set_num_threads(options.threads)
+    about = machine(options.threads, options.clock)
+    print(about)
+    in_turn(contestants(random_network((2, 8, 1), 1), 100, 1), 1)  # imports and first-use costs
+    results = []
+    for row in rows:
+        times = in_turn(contestants(row, options.relucent, options.threads), options.repeats, options.clock)
+        results.append(report(row.name, times))
+    if options.json is not None:
+        text = json.dumps({"about": about, "rows": results}, indent=1)
+        sg.write_whole(options.json, lambda stream: stream.write(text.encode()))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike
@@ -34,6 +34,9 @@ _PALETTE_SAMPLE = 400_000
 class Encoder(Protocol):
     """Takes frames one by one, then finishes or gives up its file."""
 
+    def start(self) -> None:
+        """Begin; whatever this starts, `abort` ends."""
+
     def add(self, frame: NDArray[np.uint8]) -> None:
         """One frame (h, w, 4)."""
 
@@ -47,13 +50,13 @@ class Encoder(Protocol):
 class _RawFrames(FFMpegWriter):
     """matplotlib's writer, fed with pixels that are drawn already."""
 
-    _proc: Any
+    _proc: Any = None
 
     def put(self, frame: NDArray[np.uint8]) -> None:
         self._proc.stdin.write(frame.tobytes())
 
     def abort(self) -> None:
-        if self._proc.poll() is None:
+        if self._proc is not None and self._proc.poll() is None:
             self._proc.kill()
             self._proc.communicate()
 
@@ -68,9 +71,13 @@ class Mp4Encoder:
             raise InvalidInputError(f"no ffmpeg for .mp4 files on this platform ({error}): write a .gif") from error
         self._hold = hold
         self._last: NDArray[np.uint8] | None = None
+        self._binary, self._file, self._figure = binary, file, figure
         self._writer = _RawFrames(fps=fps, codec="h264", extra_args=_H264.split())  # type: ignore[arg-type] # 2.5 is fine
-        with mpl.rc_context({"animation.ffmpeg_path": binary}):
-            self._writer.setup(figure, str(file), dpi=figure.dpi)
+
+    def start(self) -> None:
+        """Start ffmpeg."""
+        with mpl.rc_context({"animation.ffmpeg_path": self._binary}):
+            self._writer.setup(self._figure, str(self._file), dpi=self._figure.dpi)
 
     def add(self, frame: NDArray[np.uint8]) -> None:
         """Hand one frame to ffmpeg."""
@@ -105,6 +112,9 @@ class GifEncoder:
         self._size = (min(_GIF_WIDTH, width), round(height * min(_GIF_WIDTH, width) / width))
         # A palette for all frames can only be chosen once all are known, so they wait, at their reduced size.
         self._frames: list[Image.Image] = []
+
+    def start(self) -> None:
+        """Nothing to start: the file is written in one go."""
 
     def add(self, frame: NDArray[np.uint8]) -> None:
         """Keep one frame."""
@@ -183,28 +193,23 @@ def recording(figure: Figure, paths: Sequence[Path], *, fps: float, hold: int) -
     try:
         for file in paths:
             with _writing(file):
-                temporary.append(_temporary_beside(file))
+                # Its name is on the list before the file is there: an interrupt at any moment leaves nothing behind.
+                temporary.append(file.with_name(f".{file.stem}.{secrets.token_hex(8)}{file.suffix.lower()}"))
+                temporary[-1].touch(exist_ok=False)
                 encoders.append(ENCODERS[file.suffix.lower()](temporary[-1], figure, fps=fps, hold=hold))
+                encoders[-1].start()
         yield add_frame
         for file, encoder in zip(paths, encoders, strict=True):
             with _writing(file):
                 encoder.finish()
         for file, finished in zip(paths, temporary, strict=True):
             with _writing(file):
-                os.chmod(finished, 0o644)
                 os.replace(finished, file)
     finally:
         for encoder in encoders:
             encoder.abort()
-        for leftover in temporary:
-            leftover.unlink(missing_ok=True)
-
-
-def _temporary_beside(file: Path) -> Path:
-    """An empty file in the same folder, with the same suffix: encoders choose the format by it."""
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.stem}.", suffix=file.suffix.lower())
-    os.close(handle)
-    return Path(name)
+        for leftover in filter(os.path.lexists, temporary):
+            leftover.unlink()
 
 
 @contextmanager

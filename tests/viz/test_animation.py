@@ -7,6 +7,7 @@ from itertools import pairwise
 import imageio_ffmpeg
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from splinegeo.viz import encoders
 
@@ -79,6 +80,27 @@ def test_curves_grow_beside_the_slice(parts, tmp_path):
     assert all(np.abs(a - b).max() > 50 for a, b in pairwise(right))
 
 
+def test_panels_stand_below_one_another_and_each_runs(parts, tmp_path):
+    rising, steps = ([0, 1, 10, 100], [0, 0.5, 1, 1]), [0, 1, 10, 100]
+    panels = {"accuracy": {"train": rising}, "LC": {"train": (*rising, [0, 0, 0, 0], [1, 1, 1, 1])}}
+    viz.animate(parts, tmp_path / "a.mp4", panels=panels, steps=steps, **SMALL)
+    _, frames = video_frames(tmp_path / "a.mp4")
+    right = frames[:, :, frames.shape[2] // 2 :].astype(int)
+    for half in (right[:, : right.shape[1] // 2], right[:, right.shape[1] // 2 :]):
+        assert all(np.abs(a - b).max() > 50 for a, b in pairwise(half))
+
+
+def test_maps_of_local_complexity_stand_in_for_partitions(tmp_path):
+    domain = sg.Slice.box((-2, 2), (-2, 2))
+    models = [torch.nn.Sequential(torch.nn.Linear(2, 9), torch.nn.GELU(), torch.nn.Linear(9, 2)) for _ in range(2)]
+    maps = [sg.complexity_map(model, domain, 16, radius=0.2, dim=2) for model in models]
+    viz.animate(maps, tmp_path / "a.gif", anchors=[[0, 0]], domain=domain, **SMALL)
+    with Image.open(tmp_path / "a.gif") as gif:
+        assert gif.n_frames == 2
+    with pytest.raises(sg.InvalidInputError, match="domain="):
+        viz.animate(maps, tmp_path / "b.gif", anchors=[[0, 0]], **SMALL)
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
 def test_an_error_midway_leaves_nothing_and_is_not_disguised(parts, tmp_path, error):
     def interrupted():
@@ -127,6 +149,7 @@ def test_files_that_cannot_be_written_are_named(parts, tmp_path):
         ({"titles": ["one"]}, "1 titles for 4 partitions"),
         ({"steps": [1, 2]}, "2 steps for 4 partitions"),
         ({"curves": {"train": ([0], [0])}}, "curves need steps"),
+        ({"curves": {}, "panels": {}}, "either curves or panels"),
         ({"fps": 0}, "fps must be positive"),
     ],
 )

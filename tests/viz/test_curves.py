@@ -3,8 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
-from splinegeo.viz.curves import draw_growing_curves
-from splinegeo.viz.partitions import new_axes
 
 import splinegeo as sg
 from splinegeo import viz
@@ -34,9 +32,26 @@ def test_wrong_curves_are_named(steps, match):
         viz.draw_training_curves(steps, train_accuracy=[0.1, 0.2, 0.3])
 
 
-def test_growing_curves_end_at_the_step():
-    ax = new_axes()
-    draw_growing_curves(ax, {"train": ([0, 10, 100], [0, 1, 1])}, step=5, label="accuracy")
+def test_curves_grow_until_the_step():
+    ax = viz.draw_curves({"train": ([0, 10, 100], [0, 1, 1])}, step=5, label="accuracy")
     _, grown, marker, _ = ax.lines
     assert np.array_equal(grown.get_xdata(), [0, 5])
     assert marker.get_ydata()[0] == pytest.approx(0.5)
+    assert ax.get_ylabel() == "accuracy"
+
+
+def test_a_band_goes_with_a_curve_that_has_one():
+    plain = viz.draw_curves({"test": ([0, 10], [1, 2])})
+    banded = viz.draw_curves({"test": ([0, 10], [1, 2], [0.5, 1], [1.5, 4])})
+    assert not plain.collections
+    (band,) = banded.collections
+    assert band.get_datalim(banded.transData).y0 == 0.5
+    assert band.get_datalim(banded.transData).y1 == 4
+
+
+@pytest.mark.parametrize(
+    ("curves", "match"), [({}, "no curves"), ({"a": ([0, 1], [1])}, "'a'.*shape"), ({"a": ([-1], [1])}, "negative")]
+)
+def test_wrong_curves_are_refused(curves, match):
+    with pytest.raises(sg.InvalidInputError, match=match):
+        viz.draw_curves(curves)

@@ -3,9 +3,11 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 
 import splinegeo as sg
 from splinegeo import viz
+from splinegeo.testing import line_network, linear_layer
 
 
 def by_gid(ax, gid):
@@ -47,6 +49,22 @@ def test_edges_by_layer_have_one_path_for_each_layer_and_the_border(part):
     edges = by_gid(viz.draw_partition(part, None), "edges")
     assert len(edges.get_paths()) == len(part.layer_names) + 1
     assert sum(len(path.vertices) for path in edges.get_paths()) == 2 * part.n_edges
+
+
+def test_a_bridge_to_a_hole_is_not_drawn():
+    """Two rings around the origin, of which the outer plain is one linear region with a hole."""
+    rings = line_network([(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0)])  # their sum is |x| + |y|
+    rings.extend([linear_layer([[1.0] * 4] * 2, [-0.5, -1.0]), torch.nn.ReLU(), linear_layer([[1.0, -1.0]], [0.0])])
+    linear = sg.linear_regions(sg.compute_partition(rings.float(), sg.Slice.box((-2, 2), (-2, 2))))
+    assert linear.n_regions == 6
+    bridges = linear.edge_regions[:, 0] == linear.edge_regions[:, 1]
+    assert bridges.any()
+    ax = viz.draw_partition(linear, "layer", edges="layer")
+    drawn = sum(len(path.vertices) for path in by_gid(ax, "edges").get_paths())
+    assert drawn == 2 * (linear.n_edges - bridges.sum())
+    plain = linear.areas.argmax()
+    assert by_gid(ax, "regions").get_array()[plain] == 1  # the second ring made it; its bridge, the first layer
+    ax.figure.canvas.draw()
 
 
 @pytest.mark.parametrize("edges", ["nonsense", "layers"])

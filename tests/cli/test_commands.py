@@ -11,6 +11,7 @@ import safetensors.torch
 import torch
 from splinegeo.validation import TrainingRun, load_digits, mlp
 from splinegeo.validation.checkpoints import save_checkpoints
+from splinegeo.validation.networks import Mlp
 from typer.testing import CliRunner
 
 import splinegeo as sg
@@ -47,7 +48,7 @@ def trained(workplace):
     empty = np.zeros(3)
     out = workplace / "trained"
     out.mkdir()
-    save_checkpoints(out, TrainingRun(np.array([0, 9, 1_000_000]), empty, empty, empty, states), seed=5)
+    save_checkpoints(out, TrainingRun(np.array([0, 9, 1_000_000]), empty, empty, empty, states), Mlp((8, 8)), seed=5)
     return out
 
 
@@ -60,7 +61,7 @@ def run(*arguments):
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
-@pytest.mark.parametrize("command", ["demo", "partition", "animate", "complexity", "deformation"])
+@pytest.mark.parametrize("command", ["demo", "partition", "animate", "complexity", "deformation", "train"])
 def test_every_command_explains_itself(command):
     result = run(command, "--help")
     assert result.exit_code == 0
@@ -222,3 +223,22 @@ def test_hostile_weights_execute_nothing(workplace):
     result = run("partition", "--model", "cli_models:small", "--weights", "bomb.pt", "--box", 0, 1, 0, 1)
     assert result.exit_code != 0
     assert not (workplace / "executed").exists()
+
+
+def test_train_lists_the_experiments_and_refuses_others(workplace, monkeypatch, capsys):
+    listed = run("train", "--list")
+    assert listed.exit_code == 0
+    assert all(name in listed.output for name in ("delayed_robustness", "modular_addition", "scale 8"))
+    assert "no recipe 'nothing'" in fails(monkeypatch, capsys, "train", "nothing")
+    assert "say which experiment" in fails(monkeypatch, capsys, "train")
+    assert "no variant ['x']" in fails(monkeypatch, capsys, "train", "depth", "--variant", "x")
+    assert not list(workplace.rglob("*.csv"))
+
+
+@pytest.mark.slow
+def test_train_runs_an_experiment_on_a_smaller_scale(workplace):
+    command = ("train", "depth", "--quick", "--variant", "depth 2", "--seed", 1, "--seed", 2, "--steps", 10)
+    result = run(*command, "--out", "d")
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in (workplace / "d/depth_2").iterdir()} == {"seed_1", "seed_2"}
+    assert table("d/depth_2/seed_2/table.csv")[-1]["step"] == "10"

@@ -1,0 +1,50 @@
+"""The entry point: every command by name, and one line for whatever goes wrong."""
+
+from __future__ import annotations
+
+import gc
+
+import typer
+
+from ..errors import SplineGeoError
+from .partitions import animate, partition
+from .probes import complexity, deformation
+from .runs import demo, train
+from .validate import validate
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Exact spline-partition geometry of deep networks.",
+)
+
+# In the order of the help text.
+for command in (demo, partition, animate, complexity, deformation, train, validate):
+    app.command()(command)
+
+
+# Typer's exit status for an interrupt from the keyboard, which it makes without a word.
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Entry point: one line and a non-zero exit status for whatever the user can mend, and for Ctrl-C."""
+    try:
+        status = _status()
+    except (SplineGeoError, OSError, ValueError, TypeError) as error:
+        typer.echo(f"splinegeo: {error}", err=True)
+        raise SystemExit(1) from error
+    if status == _INTERRUPTED:
+        gc.collect()  # bars that only the frames of the interrupted call still hold are closed before the last line
+        typer.echo("splinegeo: interrupted; no file is left half-written", err=True)
+    raise SystemExit(status)
+
+
+def _status() -> str | int | None:
+    """Run the command; by its return the exception is gone, and its frames with it."""
+    try:
+        app()
+    except SystemExit as end:
+        return end.code
+    return 0

@@ -1,0 +1,52 @@
+"""Options that several commands share, each written once."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Out = Annotated[Path, typer.Option(help="Where the results go.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Model = Annotated[
+    str, typer.Option(help="Where the module comes from: package.module:factory, called without arguments.")
+]
+Weights = Annotated[Path | None, typer.Option(help="A state dict: .safetensors, or .pt loaded with weights only.")]
+Quick = Annotated[bool, typer.Option("--quick", help="The same on a smaller scale: seconds instead of minutes.")]
+
+
+def takes(options: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the fields of a dataclass as options of its own, in place of its first parameter.
+
+    The command gets them as one object: what several commands share is declared and checked in one place.
+
+    Examples
+    --------
+    >>> from dataclasses import dataclass
+    >>> @dataclass(frozen=True)
+    ... class Place:
+    ...     x: int = 0
+    >>> @takes(Place)
+    ... def show(place, *, shift: int = 1) -> None:
+    ...     print(place.x + shift)
+    >>> show(x=2, shift=3)
+    5
+    """
+    shared = inspect.signature(options, eval_str=True).parameters
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        _, *own = inspect.signature(command, eval_str=True).parameters.values()
+
+        def called(**given: Any) -> None:
+            command(options(**{name: given.pop(name) for name in shared if name in given}), **given)
+
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*shared.values(), *own)]
+        called.__name__, called.__doc__ = command.__name__, command.__doc__
+        called.__annotations__ = {p.name: p.annotation for p in parameters}
+        called.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # what typer reads
+        return called
+
+    return decorate

@@ -1,0 +1,41 @@
+"""`splinegeo demo`, `splinegeo train`: training runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from splinegeo.validation.demo import run_demo
+from splinegeo.validation.recipes import RECIPES, find_recipe, quick, run_recipe
+
+from ..errors import InvalidInputError
+from .options import Out, Quick, Seed
+
+
+def demo(out: Out = Path("demo"), seed: Seed = 0) -> None:
+    """Train on real digits and animate the exact partition of a slice over the training."""
+    run_demo(out, seed=seed, say=typer.echo)
+
+
+def train(
+    name: Annotated[str | None, typer.Argument(help="Of the experiment; --list shows all.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the results go; the name of the experiment by default.")
+    ] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Repeat for several; default 0.")] = None,
+    variant: Annotated[list[str] | None, typer.Option(help="Repeat for several; default all.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Length of the training; may be raised later to go on.")] = None,
+    small: Quick = False,
+    show: Annotated[bool, typer.Option("--list", help="Show the experiments and their variants.")] = False,
+) -> None:
+    """Run a named experiment, or go on where it was stopped: table, checkpoints, slices, plots, animation."""
+    if show:
+        for recipe in RECIPES.values():
+            typer.echo(f"{recipe.name:20} {recipe.title}\n{'':20} {', '.join(recipe.variants)}")
+        return
+    if name is None:
+        raise InvalidInputError(f"say which experiment: {', '.join(RECIPES)}")
+    recipe = quick(find_recipe(name)) if small else find_recipe(name)
+    run_recipe(recipe, out or Path(name), seeds=seed or [0], variants=variant, last_step=steps, say=typer.echo)
