@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.colors import Colormap, LogNorm, Normalize
 from numpy.typing import ArrayLike, NDArray
 
-from splinegeo import InvalidInputError, Partition
+from splinegeo import InvalidInputError, Partition, region_statistics
 
 from .style import SLOPE, class_colours, layer_colours
 
@@ -79,7 +79,7 @@ def _area(part: Partition) -> Quantity:
 
 
 def _class(part: Partition) -> Quantity:
-    output = np.einsum("roi,ri->ro", part.slope, part.centroids) + part.offset
+    output = np.einsum("roi,ri->ro", part.slope, part.interior_points) + part.offset
     single = output.shape[1] == 1
     winner = (output[:, 0] > 0).astype(np.float64) if single else output.argmax(axis=1).astype(np.float64)
     names = ("negative", "positive") if single else tuple(str(c) for c in range(output.shape[1]))
@@ -88,7 +88,7 @@ def _class(part: Partition) -> Quantity:
 
 
 def _layer(part: Partition) -> Quantity:
-    birth = np.maximum.reduceat(part.edge_layer[part.region_edges], part.region_offsets[:-1])
+    birth = region_statistics(part)["layer"]
     names = tuple(str(layer + 1) for layer in range(len(part.layer_names))) or ("none",)
     colours = layer_colours(len(names), light=True).with_extremes(under="white")
     return Quantity(birth.astype(np.float64), "layer of birth", "categories", colours, names)

@@ -43,7 +43,8 @@ def add_edges(ax: Axes, part: Partition, edges: str, *, linewidth: float | None 
     line_colours: Any = layer_colours(len(part.layer_names)).colors
     layers = list(range(len(part.layer_names)))[::-1] if by_layer else [0]
     colours = [line_colours[layer] if by_layer else edges for layer in layers]
-    inner = [part.edge_layer == layer for layer in layers] if by_layer else [part.edge_layer >= 0]
+    is_side = part.edge_regions[:, 0] != part.edge_regions[:, 1]  # a bridge to a hole separates nothing
+    inner = [is_side & (part.edge_layer == layer if by_layer else part.edge_layer >= 0) for layer in layers]
     chosen = [(mask, c) for mask, c in zip(inner, colours, strict=True) if mask.any()]
     chosen.append((part.edge_layer < 0, INK))
     lines = PathCollection(
@@ -64,7 +65,7 @@ def line_width(ax: Axes, part: Partition) -> float:
     assert figure is not None
     low, high = part.domain.window.min(axis=0), part.domain.window.max(axis=0)
     points_per_unit = min(np.array([box.width, box.height]) / (high - low)) * 72 / figure.dpi
-    ends = part.vertices[part.edges[part.edge_layer >= 0]]
+    ends = part.vertices[part.edges[part.inner_edges]]
     length = float(np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).sum()) * points_per_unit
     area = float(part.areas.sum()) * points_per_unit**2
     return float(np.clip(_INK_SHARE * area / max(length, 1e-300), _THINNEST, _THICKEST))

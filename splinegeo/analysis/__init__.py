@@ -2,4 +2,12 @@
 
 from .boundary import DecisionBoundary as DecisionBoundary
 from .boundary import decision_boundary as decision_boundary
+from .density import EdgeDensity as EdgeDensity
+from .density import edge_density as edge_density
+from .distances import distance_to_boundary as distance_to_boundary
+from .distances import distance_to_edges as distance_to_edges
+from .linear_regions import linear_regions as linear_regions
+from .migration import Migration as Migration
+from .migration import find_migration as find_migration
+from .migration import migration_index as migration_index
 from .statistics import region_statistics as region_statistics

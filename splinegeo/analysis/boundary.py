@@ -9,6 +9,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import InvalidInputError
 from ..partition import Partition
 
 Floats = NDArray[np.float64]
@@ -58,6 +59,11 @@ def decision_boundary(part: Partition) -> DecisionBoundary:
     DecisionBoundary
         Empty if one class wins everywhere.
 
+    Raises
+    ------
+    InvalidInputError
+        For the result of `linear_regions`, whose regions need not be convex.
+
     Examples
     --------
     >>> import torch, splinegeo as sg
@@ -67,6 +73,8 @@ def decision_boundary(part: Partition) -> DecisionBoundary:
     >>> sorted(sg.decision_boundary(part).segments[0].tolist())
     [[0.25, -1.0], [0.25, 1.0]]
     """
+    if not part.has_convex_regions:
+        raise InvalidInputError("the boundary is found in convex regions: ask the partition that was merged for it")
     slope, offset = part.slope, part.offset
     if slope.shape[1] == 1:  # the sign of f is the argmax of (0, f)
         slope = np.concatenate([np.zeros_like(slope), slope], axis=1)

@@ -30,7 +30,8 @@ def region_statistics(part: Partition) -> NDArray[np.void]:
     (R,) structured array
         Columns region, area, perimeter, n_vertices, eccentricity, distance_to_centre (from the centroid to the
         centre of the window's bounding box), touches_border, layer (the deepest among the region's edges; -1 if
-        only the border bounds it). Lengths in slice coordinates.
+        only the border bounds it). Lengths in slice coordinates. Bridges to the holes of a linear region do not
+        count: its perimeter and vertices are those of its outer side and its holes.
 
     Examples
     --------
@@ -45,17 +46,19 @@ def region_statistics(part: Partition) -> NDArray[np.void]:
     ends = part.vertices[part.edges]
     length = np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1)
     border = part.edge_regions.min(axis=1) < 0
+    is_bridge = part.edge_regions[:, 0] == part.edge_regions[:, 1]
+    side = ~is_bridge[part.region_edges]
     centre = (part.domain.window.min(0) + part.domain.window.max(0)) / 2
 
     table = np.zeros(part.n_regions, dtype=list(_COLUMNS))
     table["region"] = np.arange(part.n_regions)
     table["area"] = part.areas
-    table["perimeter"] = np.add.reduceat(length[part.region_edges], start)
-    table["n_vertices"] = np.diff(part.region_offsets)
+    table["perimeter"] = np.add.reduceat(np.where(side, length[part.region_edges], 0), start)
+    table["n_vertices"] = np.add.reduceat(side, start, dtype=np.int64)
     table["eccentricity"] = _eccentricity(part, owner)
     table["distance_to_centre"] = np.linalg.norm(part.centroids - centre, axis=1)
     table["touches_border"] = np.maximum.reduceat(border[part.region_edges], start)
-    table["layer"] = np.maximum.reduceat(part.edge_layer[part.region_edges], start)
+    table["layer"] = np.maximum.reduceat(np.where(side, part.edge_layer[part.region_edges], -1), start)
     return table
 
 
