@@ -80,12 +80,33 @@ def decision_boundary(part: Partition) -> DecisionBoundary:
         slope = np.concatenate([np.zeros_like(slope), slope], axis=1)
         offset = np.concatenate([np.zeros_like(offset), offset], axis=1)
     contested = _contested_regions(part, slope, offset)
-    found = list(_ties(part, slope, offset, contested))
-    if not found:
-        return DecisionBoundary(np.zeros((0, 2, 2)), np.zeros(0, np.int64), np.zeros((0, 2), np.int64))
+    found = [_along_edges(part, slope, offset), *_ties(part, slope, offset, contested)]
     segments, regions, classes = (np.concatenate(columns) for columns in zip(*found, strict=True))
     order = np.argsort(regions, kind="stable")
     return DecisionBoundary(segments[order], regions[order], classes[order])
+
+
+def _along_edges(part: Partition, slope: Floats, offset: Floats) -> tuple[Floats, Ints, Ints]:
+    """Edges along which the largest outputs tie, to be left by another class on each side."""
+    inner = np.flatnonzero((part.edge_regions >= 0).all(axis=1))
+    sides = np.sort(part.edge_regions[inner], axis=1)
+    ends = part.vertices[part.edges[inner]]
+    values = np.einsum("eoi,eki->eko", slope[sides[:, 0]], ends) + offset[sides[:, 0], None]
+    rounding = _rounding(part, slope[sides[:, 0]], offset[sides[:, 0]])
+    largest = (values >= values.max(axis=2, keepdims=True) - rounding[:, None, None]).all(axis=1)
+    tied = np.flatnonzero(largest.sum(axis=1) > 1)
+    sides, ends, largest, rounding = sides[tied], ends[tied], largest[tied], rounding[tied]
+    inside = np.einsum("efoi,efi->efo", slope[sides], part.centroids[sides]) + offset[sides]
+    winner = np.where(largest[:, None], inside, -np.inf).argmax(axis=2)
+    lead = np.take_along_axis(inside, winner[..., None], 2) - np.take_along_axis(inside, winner[:, ::-1, None], 2)
+    changes = (winner[:, 0] != winner[:, 1]) & (lead[..., 0] > rounding[:, None]).all(axis=1)
+    return ends[changes], sides[changes, 0], np.sort(winner[changes], axis=1)
+
+
+def _rounding(part: Partition, slope: Floats, offset: Floats) -> Floats:
+    """(n,) differences between outputs that rounding could make, for regions with these maps."""
+    reach = np.abs(part.domain.window).max()
+    return part.certificate.value_tolerance * (reach * np.abs(slope).max(axis=(1, 2)) + np.abs(offset).max(axis=1))
 
 
 def _contested_regions(part: Partition, slope: Floats, offset: Floats) -> Ints:
@@ -109,7 +130,9 @@ def _ties(
         normal = slope[regions, i] - slope[regions, j]
         level = offset[regions, i] - offset[regions, j]
         tie = np.einsum("rki,ri->rk", polygons, normal) + level[:, None]
-        meets = np.flatnonzero((tie.min(axis=1) < 0) & (tie.max(axis=1) > 0))
+        # A tie that only rounding makes cut the region runs along one of its edges.
+        rounding = _rounding(part, slope[regions], offset[regions])
+        meets = np.flatnonzero((tie.min(axis=1) < -rounding) & (tie.max(axis=1) > rounding))
         if not len(meets):
             continue
         r = regions[meets]

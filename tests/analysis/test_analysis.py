@@ -65,6 +65,35 @@ def test_every_change_of_class_along_random_lines_crosses_a_segment(classified):
         assert (np.diff(predicted) != 0).sum() == crossed.sum()
 
 
+class Odd(nn.Module):
+    """relu(x) - relu(-x) = x, or its three classes (x, -x, -9): the boundary is the edge itself."""
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.n_classes = n_classes
+
+    def forward(self, u):
+        x = torch.relu(u[:, :1]) - torch.relu(-u[:, :1])
+        return x if self.n_classes == 1 else torch.cat([x, -x, 0 * x - 9], dim=1)
+
+
+@pytest.mark.parametrize("n_classes", [1, 3])
+def test_a_boundary_along_an_edge_is_found_once(n_classes):
+    part = sg.compute_partition(Odd(n_classes), sg.Slice.box((-1, 2), (-1, 1)))
+    assert part.n_regions == 2
+    boundary = sg.decision_boundary(part)
+    assert boundary.classes.tolist() == [[0, 1]]
+    np.testing.assert_allclose(sorted(boundary.segments[0].tolist()), [[0, -1], [0, 1]], atol=1e-15)
+
+
+def test_a_class_that_only_ties_along_an_edge_makes_no_boundary():
+    class Touch(nn.Module):
+        def forward(self, u):  # classes 0 and 1 tie where x <= 0, and nowhere is class 1 larger
+            return torch.cat([torch.relu(u[:, :1]), 0 * u[:, :1]], dim=1)
+
+    assert len(sg.decision_boundary(sg.compute_partition(Touch(), sg.Slice.box((-1, 1), (-1, 1))))) == 0
+
+
 def test_no_boundary_where_one_class_wins():
     model = nn.Linear(2, 3)
     with torch.no_grad():
