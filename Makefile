@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 # Two workers of one thread each: small tensors gain nothing from more, and spinning threads would fight for the cores.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --pyargs splinegeo tests
 
-.PHONY: demo test test-slow lint benchmark clean
+.PHONY: demo test test-slow lint benchmark scaling clean
 
 demo: .venv/demo.stamp
 	$(BIN)/splinegeo demo --out demo
@@ -23,6 +23,9 @@ lint: .venv/dev.stamp
 
 benchmark: .venv/benchmark.stamp
 	$(BIN)/python -m benchmarks.compare
+
+scaling: .venv/benchmark.stamp
+	$(BIN)/python -m benchmarks.scaling
 
 clean:
 	rm -rf .venv build dist demo *.egg-info

@@ -4,7 +4,7 @@
     .venv/bin/python -m benchmarks.scaling --most 200000    # up to so many regions and slices
 
 Every point is a process of its own: the peak of its resident memory is that of one computation, less the peak before
-it. The network of the first curve is always the same, 2-200x10-10 with normal weights (He), so that a vertex costs the
+it. The network of the first curve is always the same, 2-300x10-10 with normal weights (He), so that a vertex costs the
 same everywhere; its window grows. The second curve has 1, 10, … 10 000 diamonds in the 784-dimensional input space of
 a 784-200-200-200-10 network, refined in one batch. The slope is that of a straight line through the logarithms of the
 points with more than `SMALL` regions: below, the cost is that of any call.
@@ -32,7 +32,7 @@ from torch import nn
 
 import splinegeo as sg
 
-WIDTHS = (2, *[200] * 10, 10)
+WIDTHS = (2, *[300] * 10, 10)
 DIGIT_WIDTHS = (784, 200, 200, 200, 10)
 # half-width of the window -> about as many regions in it; only `--most` reads the numbers
 WINDOWS = {

@@ -1,7 +1,15 @@
 """Exact spline-partition geometry of deep networks."""
 
 from .analysis import DecisionBoundary as DecisionBoundary
+from .analysis import EdgeDensity as EdgeDensity
+from .analysis import Migration as Migration
 from .analysis import decision_boundary as decision_boundary
+from .analysis import distance_to_boundary as distance_to_boundary
+from .analysis import distance_to_edges as distance_to_edges
+from .analysis import edge_density as edge_density
+from .analysis import find_migration as find_migration
+from .analysis import linear_regions as linear_regions
+from .analysis import migration_index as migration_index
 from .analysis import region_statistics as region_statistics
 from .complexity import ComplexityBounds as ComplexityBounds
 from .complexity import ComplexityMap as ComplexityMap
@@ -14,6 +22,15 @@ from .complexity import local_complexity as local_complexity
 from .complexity import local_complexity_bounds as local_complexity_bounds
 from .complexity import neighborhood_deformation as neighborhood_deformation
 from .complexity import random_frames as random_frames
+from .dynamics import LocalComplexityTracker as LocalComplexityTracker
+from .dynamics import Phases as Phases
+from .dynamics import Series as Series
+from .dynamics import find_phases as find_phases
+from .dynamics import load_table as load_table
+from .dynamics import log_spaced as log_spaced
+from .dynamics import pgd_attack as pgd_attack
+from .dynamics import robust_accuracy as robust_accuracy
+from .dynamics import select_series as select_series
 from .engine import compute_partition as compute_partition
 from .engine import compute_partitions as compute_partitions
 from .errors import CaptureError as CaptureError
@@ -24,8 +41,12 @@ from .errors import NonFiniteError as NonFiniteError
 from .errors import NotPiecewiseAffineError as NotPiecewiseAffineError
 from .errors import PartitionFileError as PartitionFileError
 from .errors import SplineGeoError as SplineGeoError
+from .errors import SweepError as SweepError
 from .partition import Certificate as Certificate
 from .partition import CheckReport as CheckReport
 from .partition import Partition as Partition
 from .partition import write_whole as write_whole
 from .slices import Slice as Slice
+from .sweeps import Sweep as Sweep
+from .sweeps import sweep as sweep
+from .sweeps import sweep_partitions as sweep_partitions

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 import splinegeo as sg
 
-from .training import TrainingRun, mlp
+from .networks import Network, describe, network_of
+from .training import TrainingRun
 
 FOLDER = "checkpoints"
 _KEY = "splinegeo"
@@ -26,34 +27,45 @@ class Checkpoint:
     ----------
     step : optimiser steps done
     seed : of the run; `load_digits` with it gives the split into training and test digits
+    network : what the weights are the weights of
     state : state dict
     """
 
     step: int
     seed: int
+    network: Network
     state: dict[str, Tensor]
 
     def model(self) -> nn.Module:
-        """The network itself, in evaluation mode; its widths are those of the weights."""
-        weights = [self.state[f"{2 * layer}.weight"] for layer in range(len(self.state) // 2)]
-        made = mlp(weights[0].shape[1], *(weight.shape[0] for weight in weights))
+        """The module itself, in evaluation mode."""
+        made = self.network.build(self.seed)
         made.load_state_dict(self.state)
         return made.eval()
 
 
-def save_checkpoints(out: Path, run: TrainingRun, seed: int) -> None:
-    """Write every state of an `mlp` as ``out/checkpoints/step_000123.safetensors``, in place of older ones."""
-    folder = out / FOLDER
-    folder.mkdir(exist_ok=True)
-    for stale in folder.glob("step_*.safetensors"):
+def checkpoint_path(out: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies in the folder of a run."""
+    return out / FOLDER / f"step_{step:06d}.safetensors"
+
+
+def save_checkpoint(out: Path, checkpoint: Checkpoint) -> None:
+    """Write one checkpoint into the folder of a run."""
+    path = checkpoint_path(out, checkpoint.step)
+    path.parent.mkdir(exist_ok=True)
+    made = {"step": checkpoint.step, "seed": checkpoint.seed, "network": describe(checkpoint.network)}
+    content = safetensors.torch.save(
+        {name: value.detach().contiguous() for name, value in checkpoint.state.items()},
+        metadata={_KEY: json.dumps(made)},
+    )
+    sg.write_whole(path, lambda stream: stream.write(content))
+
+
+def save_checkpoints(out: Path, run: TrainingRun, network: Network, seed: int) -> None:
+    """Write every state as ``out/checkpoints/step_000123.safetensors``, in place of older ones."""
+    for stale in (out / FOLDER).glob("step_*.safetensors"):
         stale.unlink()
     for step, state in zip(run.steps.tolist(), run.states, strict=True):
-        made = {_KEY: json.dumps({"step": step, "seed": seed})}
-        _write(folder / f"step_{step:06d}.safetensors", safetensors.torch.save(state, metadata=made))
-
-
-def _write(path: Path, content: bytes) -> None:
-    sg.write_whole(path, lambda stream: stream.write(content))
+        save_checkpoint(out, Checkpoint(step, seed, network, state))
 
 
 def load_checkpoints(out: Path) -> list[Checkpoint]:
@@ -67,15 +79,22 @@ def load_checkpoints(out: Path) -> list[Checkpoint]:
     files = sorted((out / FOLDER).glob("step_*.safetensors"))
     if not files:
         raise sg.InvalidInputError(f"no checkpoints in '{out / FOLDER}'; `splinegeo demo --out {out}` leaves some")
-    return sorted((_load(path) for path in files), key=lambda checkpoint: checkpoint.step)
+    return sorted((load_checkpoint(path) for path in files), key=lambda checkpoint: checkpoint.step)
 
 
-def _load(path: Path) -> Checkpoint:
+def load_checkpoint(path: Path) -> Checkpoint:
+    """One checkpoint.
+
+    Raises
+    ------
+    InvalidInputError
+        If the file is not one that `save_checkpoint` wrote.
+    """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             made = json.loads((file.metadata() or {})[_KEY])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
-        checkpoint = Checkpoint(int(made["step"]), int(made["seed"]), state)
+        checkpoint = Checkpoint(int(made["step"]), int(made["seed"]), network_of(made["network"]), state)
         checkpoint.model()
     except (OSError, safetensors.SafetensorError, LookupError, TypeError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -17,9 +17,10 @@ import splinegeo as sg
 
 from .checkpoints import save_checkpoints
 from .digits import Digits, load_digits
-from .training import TrainingRun, log_spaced_steps, mlp, train
+from .networks import Mlp
+from .training import TrainingRun, log_spaced_steps, train
 
-WIDTHS = (784, 200, 200, 200, 10)
+NETWORK = Mlp()  # 784-200-200-200-10
 CLASSES = (3, 5, 8)  # digits that a network confuses: their triangle crosses many boundaries
 MARGIN = 0.6
 DPI = 150
@@ -45,14 +46,14 @@ def run_demo(
     """
     out.mkdir(parents=True, exist_ok=True)
     digits = load_digits(seed=seed)
-    model = mlp(*WIDTHS, seed=seed)
+    model = NETWORK.build(seed)
     run = train(model, digits, log_spaced_steps(last_step, n_checkpoints), seed=seed, progress=progress)
     anchors = anchors_of(digits, CLASSES)
     domain = sg.Slice.through(anchors[0], anchors[1], anchors[2], margin=MARGIN)
     parts = sg.compute_partitions(model, domain, states=run.states, progress=progress)
 
     _save_curves(out, run)
-    save_checkpoints(out, run, seed)
+    save_checkpoints(out, run, NETWORK, seed)
     _save_partitions(out / "partitions", parts, run)
     _animate(out, parts, run, anchors, progress)
     for line in _summary(out, parts, run):

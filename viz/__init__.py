@@ -6,7 +6,9 @@ from .colouring import colour_limits as colour_limits
 from .complexity import draw_complexity_map as draw_complexity_map
 from .complexity import draw_layer_complexity as draw_layer_complexity
 from .complexity import draw_local_complexity as draw_local_complexity
+from .curves import draw_curves as draw_curves
 from .curves import draw_training_curves as draw_training_curves
 from .deformation import draw_deformation as draw_deformation
+from .migration import draw_edge_density as draw_edge_density
 from .partitions import draw_partition as draw_partition
 from .points import draw_points as draw_points

@@ -1,23 +1,25 @@
-"""`animate`: the partitions of a training run, one frame each, as video and GIF."""
+"""`animate`: the slices of a training run, one frame each, as video and GIF, curves running beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from splinegeo import InvalidInputError, Partition
+from splinegeo import ComplexityMap, InvalidInputError, Partition, Slice
 
 from .boundary import draw_decision_boundary
 from .colouring import CATEGORIES, Color, colour_limits
-from .curves import Curves, draw_growing_curves
+from .complexity import draw_complexity_map
+from .curves import Curves, draw_curves
 from .encoders import checked_paths, recording
 from .layout import stage
 from .partitions import draw_partition
@@ -26,7 +28,7 @@ from .style import TITLE, house_style
 
 
 def animate(
-    partitions: Iterable[Partition],
+    partitions: Iterable[Partition | ComplexityMap],
     path: str | PathLike[str] | Sequence[str | PathLike[str]],
     *,
     fps: float = 8,
@@ -34,6 +36,7 @@ def animate(
     titles: Sequence[str] | None = None,
     anchors: Any = None,
     anchor_labels: Sequence[object] | None = None,
+    domain: Slice | None = None,
     boundary: bool = True,
     edges: str | None = "auto",
     limits: tuple[float, float] | None = None,
@@ -42,6 +45,7 @@ def animate(
     curves: Curves | None = None,
     steps: Sequence[float] | None = None,
     curves_label: str = "accuracy",
+    panels: Mapping[str, Curves] | None = None,
     size: float = 5.3,
     dpi: float = 150,
     hold: float = 0.0,
@@ -58,10 +62,11 @@ def animate(
 
     Parameters
     ----------
-    partitions : iterable of Partition
-        In the order of the frames. A sequence is gone through twice, once for the colour scale; a generator
-        is turned into a list for that, unless `limits` are given or `color` is ``"class"``, ``"layer"`` or
-        None: then each partition is drawn as it comes and forgotten afterwards.
+    partitions : iterable of Partition, or of ComplexityMap
+        In the order of the frames. Maps of local complexity stand in for the partitions of a network that has
+        none; `color`, `edges` and `boundary` do not apply to them. A sequence is gone through twice, once for the
+        colour scale; a generator is turned into a list for that, unless `limits` are given or `color` is
+        ``"class"``, ``"layer"`` or None: then each partition is drawn as it comes and forgotten afterwards.
     path : a ``.mp4`` or ``.gif`` file, or several of them
     fps : frames per second
     color, edges, limits, cmap, label : as in `draw_partition`
@@ -70,13 +75,18 @@ def animate(
         Written above the slice, one for each frame.
     anchors, anchor_labels : optional
         Inputs to mark on the slice, and what to write beside them.
+    domain : Slice, optional
+        Needed for anchors on maps of local complexity, which do not know their slice; partitions do.
     boundary : bool
         Whether the decision boundary is drawn on top.
     curves : {name: (steps, values)}, optional
-        Curves that grow beside the slice, over a logarithmic axis of steps.
-    steps : sequence of float
-        The step of each frame; needed with `curves`.
+        Curves that grow beside the slice, over a logarithmic axis of steps. With (steps, values, low, high), as a
+        `Series` of a tracker, a band goes with the curve.
     curves_label : what the values of the curves are
+    panels : {label: curves}, optional
+        Several panels of such curves, one below the other, instead of `curves` and its label.
+    steps : sequence of float
+        The step of each frame; needed with curves.
     size : side of the slice in inches
     dpi : pixels per inch; a frame has 1066 x 960 pixels by default, and an even number always
     hold : seconds for which the last frame stays, in addition to its own time
@@ -91,8 +101,8 @@ def animate(
     Raises
     ------
     InvalidInputError
-        If a file cannot be written or is of another kind, if there are no partitions, or not as many titles
-        or steps as partitions.
+        If a file cannot be written or is of another kind, if there are no partitions, not as many titles or steps
+        as partitions, or both `curves` and `panels`.
 
     Examples
     --------
@@ -107,17 +117,16 @@ def animate(
     """
     paths = checked_paths(path)
     _require_positive(fps=fps, size=size, dpi=dpi)
-    if curves is not None and steps is None:
-        raise InvalidInputError("curves need steps: the step of each frame, one number per partition")
+    beside = _panels(curves, curves_label, panels, steps)
     if limits is None and not (color is None or (isinstance(color, str) and color in CATEGORIES)):
         partitions = list(partitions) if isinstance(partitions, Iterator) else partitions
-        limits = colour_limits(partitions, color)
-    look = _Look(color, edges, limits, cmap, label, boundary, anchors, anchor_labels, curves, curves_label)
+        limits = _shared_limits(partitions, color)
+    look = _Look(color, edges, limits, cmap, label, boundary, anchors, anchor_labels, domain, tuple(beside.items()))
     frames = _frames(partitions, titles, steps, progress)
-    figure, ax, beside = stage(dpi=dpi, size=size, with_curves=curves is not None)
+    figure, ax, axes = stage(dpi=dpi, size=size, n_panels=len(beside))
     with house_style(), recording(figure, paths, fps=fps, hold=round(hold * fps)) as add_frame:
-        for part, title, step in frames:
-            _draw_frame(figure, ax, beside, look, part, title, step)
+        for frame, title, step in frames:
+            _draw_frame(figure, ax, axes, look, frame, title, step)
             add_frame()
     return paths
 
@@ -134,16 +143,16 @@ class _Look:
     boundary: bool
     anchors: Any
     anchor_labels: Sequence[object] | None
-    curves: Curves | None
-    curves_label: str
+    domain: Slice | None
+    panels: tuple[tuple[str, Curves], ...]
 
 
 def _draw_frame(
     figure: Figure,
     ax: Axes,
-    beside: Axes | None,
+    beside: Sequence[Axes],
     look: _Look,
-    part: Partition,
+    frame: Partition | ComplexityMap,
     title: str,
     step: float | None,
 ) -> None:
@@ -151,22 +160,55 @@ def _draw_frame(
         axes.clear()
     for bar in ax.child_axes:
         bar.remove()
-    draw_partition(part, look.color, ax, edges=look.edges, limits=look.limits, cmap=look.cmap, label=look.label)
-    if look.boundary:
-        draw_decision_boundary(part, ax)
+    if isinstance(frame, ComplexityMap):
+        draw_complexity_map(frame, ax, limits=look.limits, cmap=look.cmap, label=look.label)
+    else:
+        draw_partition(frame, look.color, ax, edges=look.edges, limits=look.limits, cmap=look.cmap, label=look.label)
+        if look.boundary:
+            draw_decision_boundary(frame, ax)
     if look.anchors is not None:
-        draw_points(part, look.anchors, look.anchor_labels, ax)
+        draw_points(_domain_of(frame, look), look.anchors, look.anchor_labels, ax)
     ax.set_title(title, loc="left", fontsize=TITLE)
-    if beside is not None and look.curves is not None and step is not None:
-        draw_growing_curves(beside, look.curves, step, look.curves_label)
+    for panel, (label, curves) in zip(beside, look.panels, strict=True):
+        draw_curves(curves, panel, label=label, step=step)
+        if panel is not beside[-1]:
+            panel.set_xlabel("")
+            panel.tick_params(labelbottom=False)
+
+
+def _panels(
+    curves: Curves | None, label: str, panels: Mapping[str, Curves] | None, steps: Sequence[float] | None
+) -> Mapping[str, Curves]:
+    if curves is not None and panels is not None:
+        raise InvalidInputError("give either curves or panels: panels are several of them, each with its label")
+    beside = panels or {} if curves is None else {label: curves}
+    if beside and steps is None:
+        raise InvalidInputError("curves need steps: the step of each frame, one number per partition")
+    return beside
+
+
+def _domain_of(frame: Partition | ComplexityMap, look: _Look) -> Slice:
+    domain = frame.domain if isinstance(frame, Partition) else look.domain
+    if domain is None:
+        raise InvalidInputError("anchors on maps of local complexity need domain=, the slice of the maps")
+    return domain
+
+
+def _shared_limits(frames: Iterable[Any], color: Color) -> tuple[float, float] | None:
+    """One colour scale for all frames."""
+    known = list(frames)
+    if not any(isinstance(frame, ComplexityMap) for frame in known):
+        return colour_limits(known, color)
+    seen = np.concatenate([frame.image[np.isfinite(frame.image)] for frame in known])
+    return float(seen.min()), float(seen.max())
 
 
 def _frames(
-    partitions: Iterable[Partition],
+    partitions: Iterable[Partition | ComplexityMap],
     titles: Sequence[str] | None,
     steps: Sequence[float] | None,
     progress: bool,
-) -> Iterator[tuple[Partition, str, float | None]]:
+) -> Iterator[tuple[Partition | ComplexityMap, str, float | None]]:
     """Each partition with its title and step; complains where their numbers differ."""
     total = len(partitions) if isinstance(partitions, Sequence) else None
     for name, given in (("titles", titles), ("steps", steps)):

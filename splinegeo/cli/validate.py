@@ -13,7 +13,7 @@ from .options import Out, Seed
 
 
 def validate(
-    quick: Annotated[bool, typer.Option("--quick", help="Small settings: minutes instead of most of an hour.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Small settings: about an eighth of the computing.")] = False,
     only: Annotated[
         list[str] | None, typer.Option(help="Name of a check, as in the report; repeat for several. Default: all.")
     ] = None,

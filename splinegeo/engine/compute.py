@@ -16,10 +16,11 @@ from ..network import Network, Section, capture, double_copy, restrict, verify
 from ..partition import Frame, Partition, split_windows
 from ..slices import Slice
 from ..tolerance import Tolerance
-from .crew import Crew, Progress
+from .crew import Crew
 from .decisions import Book, Decisions
 from .eligibility import require_exact
 from .exact import settle
+from .progress import Progress
 from .walk import Walk
 
 _N_VERIFIED_POINTS = 4

@@ -1,4 +1,4 @@
-"""Who does the tiles: threads side by side, each with PyTorch on one core; and the bar that shows how far they are."""
+"""Threads side by side, each with PyTorch on one core: for large pieces of work that need nothing of one another."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from threading import Event, Lock
 from typing import TypeVar
 
 import torch
-from tqdm import tqdm
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
 class Crew:
-    """As many threads as PyTorch may use: whole tiles side by side keep them busier than shares of short operations.
+    """As many threads as PyTorch may use: whole pieces side by side keep them busier than shares of short operations.
 
     Attributes
     ----------
@@ -34,7 +33,7 @@ class Crew:
         return cls(torch.get_num_threads() if device.type == "cpu" else 1)
 
     def alone(self) -> Crew:
-        """A crew of one, for a tile that one thread of a crew has to cut further."""
+        """A crew of one, for what one thread of a crew has to cut further."""
         return Crew(1)
 
     def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
@@ -54,17 +53,4 @@ class Crew:
     def require_wanted(self) -> None:
         """Stop a thread whose result nobody waits for any more."""
         if self._unwanted.is_set():
-            raise InterruptedError("another tile failed")
-
-
-class Progress:
-    """A bar over the layers, which counts the regions so far; tiles advance it by their share."""
-
-    def __init__(self, bar: tqdm, layer_names: Sequence[str], n_regions: int) -> None:
-        self._bar, self._layer_names, self._n_regions = bar, layer_names, n_regions
-
-    def advance(self, share: float, n_more: int, layer: int) -> None:
-        """One layer of a share of the windows is done, with so many regions more."""
-        self._n_regions += n_more
-        self._bar.update(share)
-        self._bar.set_postfix(layer=self._layer_names[layer], regions=self._n_regions)
+            raise InterruptedError("another piece of the work failed")

@@ -17,9 +17,10 @@ from ..errors import NonFiniteError
 from ..mesh import CACHE_ELEMENTS, EventTable, Refinement, Subdivision, Tile, cut_into_tiles, decide_signs, refine
 from ..network import Environment, Section, Step
 from ..tolerance import Tolerance
-from .crew import Crew, Progress
+from .crew import Crew
 from .decisions import Book
 from .front import Front, bytes_of, crowds, tiles_to_fit, tiles_to_share
+from .progress import Progress
 from .ties import dissolve_lost_ties
 
 # Share of the magnitudes of the input-space computation (of a tolerance) that may be rounding in the plane's base

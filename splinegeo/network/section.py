@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import prod
+from threading import Lock
 
 import torch
 from torch import Tensor
 
 from .program import Environment, Network, Step
 
+# The levels of forward-mode differentiation belong to the whole process: threads take turns.
+FORWARD_MODE = Lock()
 _CHUNK_ELEMENTS = 2**18  # two megabytes of float64 per live tensor: value and tangents stay in cache
 
 
@@ -72,12 +75,9 @@ class Section:
         """
         widest = max(1, *(c[:1].numel() for c in self.base.values()))
         step = max(1, _CHUNK_ELEMENTS // widest)
-        values, slopes = [], []
-        for start in range(0, len(v), step):
-            rows = slice(start, start + step)
-            value, slope = self._map_rows(v[rows], plane[rows])
-            values.append(value)
-            slopes.append(slope)
+        chunks = [slice(start, start + step) for start in range(0, len(v), step)]
+        with FORWARD_MODE:
+            values, slopes = zip(*(self._map_rows(v[rows], plane[rows]) for rows in chunks), strict=True)
         return torch.cat(values), torch.cat(slopes)
 
     def _map_rows(self, v: Tensor, plane: Tensor) -> tuple[Tensor, Tensor]:
@@ -123,7 +123,7 @@ def restrict(network: Network, origins: Tensor, bases: Tensor) -> Section:
             network.execute(step, env, rows)
         return {name: value for name, value in env.items() if name in wanted and isinstance(value, Tensor)}
 
-    with torch.no_grad():
+    with torch.no_grad(), FORWARD_MODE:
         base = enter(origins)
         slopes = tuple(torch.func.jvp(enter, (origins,), (direction,))[1] for direction in bases)
         magnitude = _magnitudes(network, prefix, origins.abs().amax(0, keepdim=True))

@@ -113,3 +113,13 @@ def test_threads_capture_at_the_same_time():
     with ThreadPoolExecutor(4) as pool:
         names = [found.network.layer_names for found in pool.map(lambda _: capture(model, (2,)), range(12))]
     assert names == [("1",)] * 12
+
+
+def test_threads_ask_for_affine_maps_at_the_same_time():
+    """The levels of forward-mode differentiation are shared by all threads."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(2, 16), nn.ReLU(), nn.Linear(16, 16), nn.ReLU(), nn.Linear(16, 2))
+    parts = [sg.compute_partition(model, sg.Slice.box((-2, 2), (-2, 2))) for _ in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        slopes = list(pool.map(lambda part: part.slope, parts))
+    assert all((slope == slopes[0]).all() for slope in slopes)

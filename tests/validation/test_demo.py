@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from splinegeo.validation import load_digits, log_spaced_steps, mlp, train
 from splinegeo.validation.checkpoints import load_checkpoints
-from splinegeo.validation.demo import WIDTHS, run_demo
+from splinegeo.validation.demo import NETWORK, run_demo
 
 import splinegeo as sg
 
@@ -80,7 +80,7 @@ def test_demo_checkpoints_are_the_networks_of_the_partitions(demo):
     checkpoints = load_checkpoints(out)
     assert [c.step for c in checkpoints] == log_spaced_steps(30, 4)
     assert {c.seed for c in checkpoints} == {0}
-    first = mlp(*WIDTHS, seed=0).state_dict()
+    first = NETWORK.build(0).state_dict()
     assert all(torch.equal(first[name], value) for name, value in checkpoints[0].state.items())
     last = sg.Partition.load(sorted((out / "partitions").iterdir())[-1])
     assert last.check(checkpoints[-1].model().double()).ok

@@ -5,6 +5,7 @@ import pytest
 import torch
 from splinegeo.validation import TrainingRun, load_digits, mlp
 from splinegeo.validation.checkpoints import load_checkpoints, save_checkpoints
+from splinegeo.validation.networks import Mlp
 from splinegeo.validation.probes import digit_probes, measure_complexity, measure_deformation
 
 import splinegeo as sg
@@ -26,7 +27,7 @@ def test_probes_are_digits_of_the_split_and_random_points_of_the_box():
 
 def test_checkpoints_come_back_by_step_not_by_name(tmp_path):
     steps = [0, 7, 999_999, 1_000_000, 12_345_678]
-    save_checkpoints(tmp_path, training_run(steps), seed=3)
+    save_checkpoints(tmp_path, training_run(steps), Mlp((6,)), seed=3)
     found = load_checkpoints(tmp_path)
     assert [c.step for c in found] == steps
     for step, checkpoint in zip(steps, found, strict=True):
@@ -37,12 +38,12 @@ def test_checkpoints_come_back_by_step_not_by_name(tmp_path):
 
 def test_a_new_run_replaces_the_old(tmp_path):
     for steps in ([0, 1, 2], [5]):
-        save_checkpoints(tmp_path, training_run(steps), seed=0)
+        save_checkpoints(tmp_path, training_run(steps), Mlp((6,)), seed=0)
     assert [c.step for c in load_checkpoints(tmp_path)] == [5]
 
 
 def test_a_torn_checkpoint_is_named(tmp_path):
-    save_checkpoints(tmp_path, training_run([0]), seed=0)
+    save_checkpoints(tmp_path, training_run([0]), Mlp((6,)), seed=0)
     (file,) = (tmp_path / "checkpoints").iterdir()
     file.write_bytes(file.read_bytes()[:-100])
     with pytest.raises(sg.InvalidInputError, match=r"step_000000\.safetensors' is not a whole checkpoint"):

@@ -55,3 +55,18 @@ def test_a_band_goes_with_a_curve_that_has_one():
 def test_wrong_curves_are_refused(curves, match):
     with pytest.raises(sg.InvalidInputError, match=match):
         viz.draw_curves(curves)
+
+
+def test_curves_take_colours_of_your_own_one_for_each():
+    curves = {"train": ([0, 1], [0, 1]), "test": ([0, 1], [1, 0])}
+    ax = viz.draw_curves(curves, colors=["#000000", "#ff0000"])
+    assert [line.get_color() for line in ax.lines] == ["#000000", "#ff0000"]
+    with pytest.raises(sg.InvalidInputError, match="1 colors for 2 curves"):
+        viz.draw_curves(curves, colors=["red"])
+
+
+def test_attacks_are_shades_of_orange_that_darken():
+    ax = viz.draw_curves({name: ([0, 1], [0, 1]) for name in ("train", "test", "ε = 0.06", "ε = 0.1", "ε = 0.14")})
+    brightness = [sum(to_rgb(line.get_color())) for line in ax.lines[2:]]
+    assert brightness == sorted(brightness, reverse=True)
+    assert all(to_rgb(line.get_color())[0] == max(to_rgb(line.get_color())) for line in ax.lines[2:])
