@@ -36,7 +36,16 @@ def cut_chords(chords: Chords, meetings: Meetings, n_positions: int) -> ChordEdg
     first, second = chords.first.index_select(0, chord), chords.second.index_select(0, chord)
     source = torch.where(rank == 0, first, inner[(after - 1).clamp(min=0)])
     target = torch.where(rank == n_inner.index_select(0, chord), second, inner[after])
-    return ChordEdges(chord, torch.stack([source, target], dim=1))
+    edges = ChordEdges(chord, torch.stack([source, target], dim=1))
+    return _distinct(edges) if len(meetings.merged_node) else edges
+
+
+def _distinct(edges: ChordEdges) -> ChordEdges:
+    """One edge where several chords run along one another: they share an end and, within the tolerance, a vertex."""
+    low, high = edges.nodes.amin(dim=1), edges.nodes.amax(dim=1)
+    order = argsort_within(low, high, int(high.max()) + 1)
+    kept = torch.sort(order[is_first(low[order], high[order])]).values
+    return ChordEdges(edges.chord[kept], edges.nodes[kept])
 
 
 def link(chords: Chords, edges: ChordEdges, border: Border) -> Tensor:

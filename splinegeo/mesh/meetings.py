@@ -86,13 +86,71 @@ def meet(
     if not len(later):
         births = Births(ends[:, i].T, t[:n])
         return Meetings(chord_sorted, crossing_sorted, births, gaps, later, later)
-    merged = crossing_sorted[later]
-    label = components(n, crossing_sorted[later - 1], merged)
-    chord_sorted, crossing_sorted = _merge(chord, t, label[crossing])
+    near = components(n, crossing_sorted[later - 1], crossing_sorted[later])
+    label = _meet_once(i, j, near)
+    chord_sorted, crossing_sorted = _merge(chord, t, label[crossing], (label == near)[crossing])
     kept, node = torch.unique(crossing_sorted, return_inverse=True)
     births = Births(ends[:, i[kept]].T, t[kept])
-    merged_node = torch.searchsorted(kept, label[merged])
-    return Meetings(chord_sorted, node, births, gaps, merged_node, other_event[order[later]])
+    far = torch.nonzero(label != near)[:, 0]
+    merged = torch.searchsorted(kept, label[torch.cat([order[later] % n, far])])
+    return Meetings(chord_sorted, node, births, gaps, merged, other_event[torch.cat([order[later], far])])
+
+
+def _meet_once(i: Tensor, j: Tensor, near: Tensor) -> Tensor:
+    """Labels of the crossings (i, j), such that two chords that pass one vertex together cross there.
+
+    Nearly parallel chords through a vertex of three or more may, by rounding, cross farther from it than the
+    tolerance; straight lines meet once, so that crossing is the vertex too.
+
+    Parameters
+    ----------
+    i, j : (n,) chords that cross, sorted
+    near : (n,) smallest member of the crossings that each is within the tolerance of
+
+    Returns
+    -------
+    (n,) smallest member of the largest group within the tolerance that each crossing now belongs to: it is placed best
+    """
+    n, n_chords = len(near), int(j.max()) + 1
+    pair, label = i * n_chords + j, near
+    while True:
+        node, chord = _incomplete(i, j, label)
+        one, other = _pairs_within(node)
+        wanted = chord[one] * n_chords + chord[other]
+        at = torch.searchsorted(pair, wanted).clamp(max=n - 1)
+        elsewhere = torch.nonzero((pair[at] == wanted) & (label[at] != node[one]))[:, 0]
+        if not len(elsewhere):
+            return _fullest(label, near)
+        crossings = torch.arange(n, device=i.device)
+        there, here = at[elsewhere], node[one[elsewhere]]
+        label = components(n, torch.cat([crossings, there]), torch.cat([label, here]))
+
+
+def _incomplete(i: Tensor, j: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+    """(node, chord) incidences, sorted, of the nodes with fewer crossings than pairs of chords."""
+    n, n_chords = len(label), int(j.max()) + 1
+    n_members = torch.bincount(label, minlength=n)
+    shared = torch.nonzero(n_members[label] > 1)[:, 0]
+    incidence = torch.unique(torch.cat([label[shared] * n_chords + chords[shared] for chords in (i, j)]))
+    node, chord = incidence // n_chords, incidence % n_chords
+    n_through = torch.bincount(node, minlength=n)
+    lacking = (n_members < n_through * (n_through - 1) // 2)[node]
+    return node[lacking], chord[lacking]
+
+
+def _pairs_within(group: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions p < q of all pairs of equal members of a sorted group."""
+    end = torch.searchsorted(group, group, right=True)
+    first, rank = ragged_arange(end - torch.arange(len(group), device=group.device) - 1)
+    return first, first + 1 + rank
+
+
+def _fullest(label: Tensor, near: Tensor) -> Tensor:
+    """For each crossing the group `near` with the most members among those under its label, the lowest if several."""
+    n = len(label)
+    score = torch.bincount(near, minlength=n)[near] * n + (n - 1 - near)
+    best = torch.zeros_like(score).scatter_reduce(0, label, score, "amax")
+    return n - 1 - best[label] % n
 
 
 def _zero_along(events: EventTable, edge_births: Births, ends: Tensor, event: Tensor) -> Tensor:
@@ -114,14 +172,17 @@ def _event_at(events: EventTable, edge_births: Births, vertex: Tensor, event: Te
     return torch.lerp(events.at(first, event), events.at(second, event), edge_births.t.index_select(0, born))
 
 
-def _merge(chord: Tensor, t: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+def _merge(chord: Tensor, t: Tensor, label: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
     """(chord, node) incidences in order along each chord, once each, when several crossings are one node.
 
-    A node's members may lie a rounding apart on a chord; it stands at the first of them.
+    A node's members may lie a rounding apart on a chord; it stands at the first of its `own`, or of those that came
+    to it from farther away where a chord has no other.
     """
     n_labels = int(label.max()) + 1
     incidence, member = torch.unique(chord * n_labels + label, return_inverse=True)
-    first = torch.full((len(incidence),), 2.0, dtype=t.dtype, device=t.device).scatter_reduce(0, member, t, "amin")
+    first = torch.full((len(incidence),), 4.0, dtype=t.dtype, device=t.device)
+    first = first.scatter_reduce(0, member, torch.where(own, t, t + 2), "amin")
+    first = torch.where(first < 2, first, first - 2)
     chord, label = incidence // n_labels, incidence % n_labels
     order = argsort_along(chord, first)
     return chord[order], label[order]

@@ -10,9 +10,12 @@ from torch import Tensor
 from .chords import Border, Chords, find_chords
 from .crossings import Births, cross_edges, expand_loops, split_edges
 from .linking import ChordEdges, cut_chords, link, trace_cycles
-from .meetings import meet
+from .meetings import Meetings, meet
 from .signs import EventTable
 from .subdivision import Subdivision
+
+# How much wider the tolerance of vertices becomes at each attempt, and how often: up to the size of the window.
+_WIDER, _MOST_ATTEMPTS = 8.0, 13
 
 
 @dataclass(frozen=True)
@@ -83,12 +86,10 @@ def refine(
         size=size,
     )
     chords = find_chords(mesh, events, crossings, border, first_slot)
-    meetings = meet(chords, border, on_edges, events, vertices, length_tolerance)
     n_on_edges = len(vertices)
+    meetings, chord_edges, cycles, offsets = _subdivide(chords, border, on_edges, events, vertices, length_tolerance)
     vertices = torch.cat([vertices, meetings.births.interpolate(vertices)])
 
-    chord_edges = cut_chords(chords, meetings, len(half_edges))
-    cycles, offsets = trace_cycles(link(chords, chord_edges, border))
     inner = torch.arange(n_on_edges, len(vertices), device=vertices.device)
     vertex_of_node = torch.cat([border.vertex, inner])
     codes = torch.cat([half_edges, torch.arange(2 * len(chord_edges.chord), device=inner.device) + 2 * len(pieces)])
@@ -116,6 +117,24 @@ def refine(
         merged_event=torch.cat([crossings.event[crossings.gaps.merged], meetings.merged_event]),
         smallest_gap=min(crossings.gaps.smallest, meetings.gaps.smallest),
     )
+
+
+def _subdivide(
+    chords: Chords, border: Border, on_edges: Births, events: EventTable, vertices: Tensor, length_tolerance: float
+) -> tuple[Meetings, ChordEdges, Tensor, Tensor]:
+    """Where the chords meet, the edges that this makes of them, and the regions' cycles with their offsets.
+
+    Lines that are parallel but for a few roundings meet at places that rounding makes contradict one another. Euler's
+    formula shows it, for a contradiction costs regions; then what is farther apart is taken for one vertex, too.
+    """
+    for attempt in range(_MOST_ATTEMPTS):
+        meetings = meet(chords, border, on_edges, events, vertices, length_tolerance * _WIDER**attempt)
+        chord_edges = cut_chords(chords, meetings, len(border.vertex))
+        cycles, offsets = trace_cycles(link(chords, chord_edges, border))
+        # A border ring is one region with as many edges as vertices; F chord edges and X vertices add F - X regions.
+        if len(offsets) - 1 == len(border.start) + len(chord_edges.chord) - len(meetings.births.t):
+            break
+    return meetings, chord_edges, cycles, offsets
 
 
 def _region_of_half_edges(chords: Chords, edges: ChordEdges, border: Border) -> Tensor:

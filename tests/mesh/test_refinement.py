@@ -149,3 +149,42 @@ def test_corners_survive_dissolving():
     second = cut(first, chords_through_the_middle(5)).mesh
     restored = dissolve(second, second.edge_layer == 0, 4).mesh
     assert counts(restored) == (4, 4, 1)
+
+
+def pencil(seed):
+    """Lines through one point but for rounding, as nearly parallel as a billionth; how many there are."""
+    generator = torch.Generator().manual_seed(seed)
+    n = 3 + seed % 40
+    angle = torch.rand(n, generator=generator, dtype=torch.float64) * 10.0 ** -(seed % 9)
+    if seed % 2:
+        angle[::3] = torch.rand(len(angle[::3]), generator=generator, dtype=torch.float64) * torch.pi
+    normal = torch.stack([angle.cos(), angle.sin()], dim=1)
+    centre = torch.rand(2, generator=generator, dtype=torch.float64) - 0.5
+    return torch.cat([normal, -(normal @ centre)[:, None]], dim=1)
+
+
+@pytest.mark.parametrize("seed", range(80))
+def test_a_pencil_of_nearly_parallel_lines_is_a_sound_subdivision(seed):
+    """Rounding scatters their crossings far beyond the tolerance; they may then be one or many, but never none."""
+    lines = pencil(seed)
+    mesh = cut(windows([SQUARE]), lines).mesh
+    assert len(lines) < mesh.n_regions <= 1 + len(lines) + comb(len(lines), 2)
+    assert len(mesh.vertices) - len(mesh.edges) + mesh.n_regions == 1
+    assert areas(mesh).sum() == pytest.approx(4)
+    sides = torch.bincount(mesh.loops, minlength=2 * len(mesh.edges)).reshape(-1, 2).sum(1)
+    assert torch.equal(sides, torch.where(mesh.edge_layer == BORDER, 1, 2))
+
+
+@pytest.mark.parametrize("n", [3, 10, 40])
+def test_lines_through_one_point_but_for_rounding_make_two_regions_each(n):
+    for seed in range(20):
+        angle = torch.rand(n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) * torch.pi
+        normal = torch.stack([angle.cos(), angle.sin()], dim=1)
+        lines = torch.cat([normal, -(normal @ torch.tensor([0.3, -0.2], dtype=torch.float64))[:, None]], dim=1)
+        assert cut(windows([SQUARE]), lines).mesh.n_regions == 2 * n
+
+
+def test_two_lines_meet_once_however_parallel():
+    mesh = cut(windows([SQUARE]), [(0, 1, 0), (-1e-5, 1, -1e-15), (1, 0, 0)]).mesh
+    assert_sound(mesh)
+    assert mesh.n_regions == 6
