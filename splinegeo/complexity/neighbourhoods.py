@@ -19,7 +19,7 @@ T = TypeVar("T", bound=Observer)
 
 # Bytes that the vertices of one batch may take in the widest layer: what the caches of a core hold, or what
 # keeps an accelerator busy.
-_BATCH_BYTES = {"cpu": 2**23, "cuda": 2**28}
+_BATCH_BYTES = {"cpu": 2**24, "cuda": 2**28}
 
 
 def points_per_batch(points: Tensor, dim: int, survey: Survey, batch_size: int | None) -> int:

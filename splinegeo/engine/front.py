@@ -13,7 +13,7 @@ from ..network import Environment, Network
 
 # Smaller tiles would spend their time in Python; more of them would help no crew. Numbers that do not depend on the
 # crew: regions are numbered tile after tile, on every machine alike.
-_REGIONS_PER_TILE, _MOST_TILES = 1024, 16
+_REGIONS_PER_TILE, _MOST_TILES = 2500, 16
 # Of a budget, what a tile takes when it begins: its subdivision will grow.
 _SHARE_TO_BEGIN_WITH = 0.25
 
