@@ -350,6 +350,14 @@ def test_wide_limit_of_the_second_layer():
     assert np.allclose(counts / units, chance, atol=4 * (0.5 / units**0.5 + 1 / width**0.5))
 
 
+def test_read_only_points_are_as_good_as_any():
+    x = points(3, 4).numpy()
+    x.setflags(write=False)
+    assert (
+        local_complexity(mlp(4, 5, 2), x, dim=2).counts == local_complexity(mlp(4, 5, 2), x.copy(), dim=2).counts
+    ).all()
+
+
 @pytest.mark.slow
 def test_sixty_thousand_images_need_little_memory():
     resource = pytest.importorskip("resource")
