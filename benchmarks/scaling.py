@@ -1,6 +1,6 @@
 """Is the cost linear in the number of regions, and in the number of slices? A curve, its slope, and a picture.
 
-    make scaling                                            # about five minutes; needs 10 GB
+    make scaling                                            # some minutes; needs 4 GB
     .venv/bin/python -m benchmarks.scaling --most 200000    # up to so many regions and slices
 
 Every point is a process of its own: the peak of its resident memory is that of one computation, less the peak before
@@ -36,15 +36,11 @@ WIDTHS = (2, *[300] * 10, 10)
 DIGIT_WIDTHS = (784, 200, 200, 200, 10)
 # half-width of the window -> about as many regions in it; only `--most` reads the numbers
 WINDOWS = {
-    0.057: 10_000,
-    0.08: 20_000,
-    0.113: 40_000,
-    0.165: 80_000,
-    0.25: 164_000,
-    0.38: 320_000,
-    0.62: 620_000,
-    1.0: 936_000,
-    4.0: 2_000_000,
+    0.038: 11_000,
+    0.1: 83_000,
+    0.3: 628_000,
+    0.62: 1_640_000,
+    1.0: 2_630_000,
 }
 SLICES = (1, 10, 100, 1_000, 10_000)
 RADIUS = 0.5
