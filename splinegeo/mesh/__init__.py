@@ -9,6 +9,7 @@ from .signs import EventTable as EventTable
 from .signs import decide_signs as decide_signs
 from .subdivision import BORDER as BORDER
 from .subdivision import Subdivision as Subdivision
+from .subdivision import sort_by_window as sort_by_window
 from .subdivision import windows as windows
 from .tiles import Tile as Tile
 from .tiles import cut_into_tiles as cut_into_tiles

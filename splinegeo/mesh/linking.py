@@ -11,6 +11,9 @@ from .chords import Border, Chords
 from .meetings import Meetings
 from .order import argsort_within, is_first, ragged_arange, starts_of
 
+# Half-edges are fewer than 2³¹, and so are their distances along a cycle.
+_DISTANCE_BITS = 32
+
 
 @dataclass(frozen=True)
 class ChordEdges:
@@ -94,17 +97,15 @@ def trace_cycles(following: Tensor) -> tuple[Tensor, Tensor]:
     Pointer doubling finds each cycle's smallest element and every element's distance to it; the number of
     rounds is the logarithm of the longest cycle.
     """
-    leader = torch.arange(len(following), device=following.device)
-    distance = torch.zeros_like(leader)
+    # An element's leader and its distance to it in one key, so that the least key tells both.
+    key = torch.arange(len(following), device=following.device) << _DISTANCE_BITS
     jump, stride = following, 1
     while True:
-        ahead = leader.index_select(0, jump)
-        better = ahead < leader
-        if not better.any():
+        nearer = torch.minimum(key, key.index_select(0, jump).add_(stride))
+        if torch.equal(nearer, key):
             break
-        distance = torch.where(better, stride + distance.index_select(0, jump), distance)
-        leader = torch.minimum(leader, ahead)
-        jump, stride = jump.index_select(0, jump), 2 * stride
+        key, jump, stride = nearer, jump.index_select(0, jump), 2 * stride
+    leader, distance = key >> _DISTANCE_BITS, key & (2**_DISTANCE_BITS - 1)
     size = torch.bincount(leader, minlength=len(following))
     start = starts_of(size)
     own_size = size.index_select(0, leader)

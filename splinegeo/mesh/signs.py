@@ -72,22 +72,28 @@ def decide_signs(values: Tensor, tolerance: Tensor) -> EventTable:
     tolerance = tolerance.clamp(min=torch.finfo(values.dtype).tiny)
     positive = torch.zeros((n_rows, width // _WORD), dtype=torch.int64, device=values.device)
     negative = torch.zeros_like(positive)
+    every = _pack(torch.ones((1, n_events), dtype=torch.bool, device=values.device), width)
     smallest = torch.full((n_events,), torch.inf, dtype=values.dtype, device=values.device)
     n_zero = torch.zeros(n_rows, dtype=torch.int64, device=values.device)
     snapped = [n_zero.new_zeros((2, 0))]
     step = n_rows if values.is_cuda else max(1, _CHUNK_ELEMENTS // max(n_events, 1))
     for start in range(0, n_rows, max(step, 1)):
-        chunk = values[start : start + step]
-        above, below = chunk > tolerance, chunk < -tolerance
-        positive[start : start + step] = _pack(above, width)
-        negative[start : start + step] = _pack(below, width)
-        decided = above.logical_or_(below)
-        smallest = torch.minimum(smallest, torch.where(decided, chunk.abs(), torch.inf).amin(0))
-        if not decided.all():
-            n_zero[start : start + step] = (~decided & uncertain).sum(1)
+        rows = slice(start, start + step)
+        chunk = values[rows]
+        size = chunk.abs()
+        least = size.amin(0)
+        above = _pack(chunk > tolerance, width)
+        below = above ^ every
+        if not (least > tolerance).all():  # rare: some sign is not what its value says
+            decided = size > tolerance
+            below &= _pack(decided, width)
+            least = torch.where(decided, size, torch.inf).amin(0)
+            n_zero[rows] = (~decided & uncertain).sum(1)
             row, event = torch.nonzero(~decided & (chunk != 0), as_tuple=True)
             snapped.append(torch.stack([row + start, event]))
             chunk.mul_(decided)
+        positive[rows], negative[rows] = above, below
+        smallest = torch.minimum(smallest, least)
     margin = float((smallest / tolerance).amin()) if n_events else torch.inf
     return EventTable(values, positive, negative, margin, n_zero, torch.cat(snapped, dim=1))
 

@@ -59,20 +59,24 @@ class Subdivision:
     def slot_of_half_edge(self) -> Tensor:
         """(2E,) position in `loops` of each half-edge; -1 outside the window."""
         slots = self.loops.new_full((2 * len(self.edges),), -1)
-        slots[self.loops] = torch.arange(len(self.loops), device=self.loops.device)
-        return slots
+        return slots.scatter_(0, self.loops, torch.arange(len(self.loops), device=self.loops.device))
+
+    def loops_of(self, regions: Tensor) -> tuple[Tensor, Tensor]:
+        """Loops of some regions (n,), and the (n + 1,) offsets of each in them."""
+        sizes = self.offsets.diff()[regions]
+        offsets = starts_of(sizes)
+        shift = torch.repeat_interleave(self.offsets[regions] - offsets[:-1], sizes)
+        return self.loops[torch.arange(len(shift), device=shift.device) + shift], offsets
 
     def edge_regions(self) -> Tensor:
         """(E, 2) regions on the left of each edge and of its reverse; -1 outside the window."""
-        slots = self.slot_of_half_edge()
-        regions = torch.cat([self.loop_regions(), self.loops.new_full((1,), -1)])
-        return regions[slots].reshape(-1, 2)  # slot -1 reads the appended -1
+        regions = self.loops.new_full((2 * len(self.edges),), -1)
+        return regions.scatter_(0, self.loops, self.loop_regions()).reshape(-1, 2)
 
     def vertex_windows(self) -> Tensor:
         """(V,) window that each vertex lies in."""
-        windows = torch.zeros(len(self.vertices), dtype=torch.int64, device=self.vertices.device)
-        windows[self.loop_vertices()] = self.window[self.loop_regions()]
-        return windows
+        windows = self.loops.new_zeros(len(self.vertices))
+        return windows.scatter_(0, self.loop_vertices(), torch.repeat_interleave(self.window, self.offsets.diff()))
 
     def next_slot(self) -> Tensor:
         """(S,) position in `loops` that follows each position, cyclically within its region."""
@@ -104,3 +108,28 @@ def windows(polygons: Sequence[Tensor]) -> Subdivision:
         offsets=offsets,
         window=torch.arange(len(polygons), device=device),
     )
+
+
+def sort_by_window(mesh: Subdivision, n_windows: int) -> tuple[Subdivision, list[list[int]]]:
+    """Vertices, edges and regions in the order of their windows, and where each window begins in each of the three."""
+    if n_windows == 1:
+        return mesh, [[0, len(mesh.vertices)], [0, len(mesh.edges)], [0, mesh.n_regions]]
+    of = mesh.vertex_windows(), mesh.window[mesh.edge_regions().amax(1)], mesh.window
+    vertices, edges, regions = (torch.sort(window, stable=True).indices for window in of)
+    new_vertex, new_edge = _rank(vertices), _rank(edges)
+    loops, offsets = mesh.loops_of(regions)
+    ordered = Subdivision(
+        vertices=mesh.vertices[vertices],
+        edges=new_vertex[mesh.edges[edges]],
+        edge_layer=mesh.edge_layer[edges],
+        edge_unit=mesh.edge_unit[edges],
+        loops=2 * new_edge[loops >> 1] + (loops & 1),
+        offsets=offsets,
+        window=mesh.window[regions],
+    )
+    return ordered, [[0, *torch.bincount(window, minlength=n_windows).cumsum(0).tolist()] for window in of]
+
+
+def _rank(order: Tensor) -> Tensor:
+    """Inverse permutation."""
+    return torch.zeros_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))

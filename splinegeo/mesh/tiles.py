@@ -118,10 +118,7 @@ def _spread(bits: Tensor) -> Tensor:
 
 
 def _tile(mesh: Subdivision, regions: Tensor) -> Tile:
-    sizes = mesh.offsets.diff()[regions]
-    offsets = starts_of(sizes)
-    shift = torch.repeat_interleave(mesh.offsets[regions] - offsets[:-1], sizes)
-    half_edges = mesh.loops[torch.arange(len(shift), device=shift.device) + shift]
+    half_edges, offsets = mesh.loops_of(regions)
     edges, number = torch.unique(half_edges >> 1, return_inverse=True)
     vertices, ends = torch.unique(mesh.edges[edges], return_inverse=True)
     own = Subdivision(

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..mesh import Subdivision
+from ..mesh import Subdivision, sort_by_window
 from ..network import Section
 from ..slices import Slice
 from .certificate import Certificate
@@ -48,32 +48,22 @@ def split_windows(
     mesh: Subdivision, domains: list[Slice], frames: list[Frame], section: Section, certificates: list[Certificate]
 ) -> list[Partition]:
     """One partition per window, each with its own numbering, from one subdivision of all of them."""
-    region_order, region_start = _grouped(mesh.window, len(domains))
-    edge_regions = mesh.edge_regions()
-    edge_order, edge_start = _grouped(mesh.window[edge_regions.amax(1)], len(domains))
-    vertex_order, vertex_start = _grouped(mesh.vertex_windows(), len(domains))
-
-    if len(domains) == 1:
-        loop_order, slot_start = torch.arange(len(mesh.loops), device=mesh.loops.device), [0, len(mesh.loops)]
-    else:
-        loop_regions = mesh.loop_regions()
-        loop_order = torch.sort(_rank(region_order)[loop_regions], stable=True).indices
-        slot_start = _starts(mesh.window[loop_regions], len(domains))
-    sizes = as_numpy(mesh.offsets.diff()[region_order])
-    new_region = torch.cat([_rank(region_order), region_order.new_full((1,), -1)])
+    mesh, starts = sort_by_window(mesh, len(domains))
     arrays = {
-        "vertices": as_numpy(mesh.vertices[vertex_order]).astype(np.float64),
-        "edges": as_numpy(_rank(vertex_order)[mesh.edges[edge_order]]),
-        "edge_regions": as_numpy(new_region[edge_regions[edge_order]]),
-        "edge_layer": as_numpy(mesh.edge_layer[edge_order]),
-        "edge_unit": as_numpy(mesh.edge_unit[edge_order]),
-        "region_vertices": as_numpy(_rank(vertex_order)[mesh.loop_vertices()[loop_order]]),
-        "region_edges": as_numpy(_rank(edge_order)[mesh.loops[loop_order] >> 1]),
+        "vertices": as_numpy(mesh.vertices).astype(np.float64),
+        "edges": as_numpy(mesh.edges),
+        "edge_regions": as_numpy(mesh.edge_regions()),
+        "edge_layer": as_numpy(mesh.edge_layer),
+        "edge_unit": as_numpy(mesh.edge_unit),
+        "region_vertices": as_numpy(mesh.loop_vertices()),
+        "region_edges": as_numpy(mesh.loops >> 1),
+        "region_offsets": as_numpy(mesh.offsets),
     }
     parts = []
     for k, (domain, frame) in enumerate(zip(domains, frames, strict=True)):
-        vertices, edges = slice(*vertex_start[k : k + 2]), slice(*edge_start[k : k + 2])
-        regions, slots = slice(*region_start[k : k + 2]), slice(*slot_start[k : k + 2])
+        vertices, edges, regions = (slice(*start[k : k + 2]) for start in starts)
+        offsets = arrays["region_offsets"][regions.start : regions.stop + 1]
+        slots = slice(offsets[0], offsets[-1])
         adjacent = arrays["edge_regions"][edges]
         parts.append(
             Partition(
@@ -85,7 +75,7 @@ def split_windows(
                 edge_unit=arrays["edge_unit"][edges].copy(),
                 region_vertices=arrays["region_vertices"][slots] - vertices.start,
                 region_edges=arrays["region_edges"][slots] - edges.start,
-                region_offsets=np.concatenate([[0], np.cumsum(sizes[regions])]),
+                region_offsets=offsets - slots.start,
                 layer_names=section.network.layer_names,
                 unit_shapes=section.network.unit_shapes,
                 certificate=certificates[k],
@@ -93,22 +83,3 @@ def split_windows(
             )
         )
     return parts
-
-
-def _grouped(window: torch.Tensor, n_windows: int) -> tuple[torch.Tensor, list[int]]:
-    """Stable order by window, and where each window begins in it."""
-    if n_windows == 1:
-        return torch.arange(len(window), device=window.device), [0, len(window)]
-    return torch.sort(window, stable=True).indices, _starts(window, n_windows)
-
-
-def _starts(window: torch.Tensor, n_windows: int) -> list[int]:
-    counts = torch.bincount(window, minlength=n_windows)
-    return [0, *counts.cumsum(0).tolist()]
-
-
-def _rank(order: torch.Tensor) -> torch.Tensor:
-    """Inverse permutation."""
-    rank = torch.zeros_like(order)
-    rank[order] = torch.arange(len(order), device=order.device)
-    return rank
