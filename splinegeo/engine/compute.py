@@ -240,8 +240,10 @@ def refine_slices(
     mesh = windows([c.to(device=device, dtype=network.dtype) for c in corners])
     with torch.no_grad(), tqdm(total=len(network.layer_names), disable=not progress, unit="layer") as bar:
         shown = Progress(bar, network.layer_names, mesh.n_regions)
-        walk = Walk(section, tolerance, books, Crew.for_device(mesh.vertices.device), shown)
-        return frames, section, walk.finish(walk.begin(mesh, max_memory))
+        crew = Crew.for_device(mesh.vertices.device)
+        walk = Walk(section, tolerance, books, crew, shown)
+        with crew.sharing():
+            return frames, section, walk.finish(walk.begin(mesh, max_memory))
 
 
 def _common_shape(domains: Sequence[Slice]) -> tuple[int, ...]:

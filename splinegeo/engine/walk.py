@@ -65,6 +65,10 @@ class Walk:
             if n_tiles > 1 or values is None:
                 return self._in_tiles(here, n_tiles, share)
             if step.layer is not None and not refined:
+                if share == 1:
+                    # Cutting one region by all units makes as many pieces as there are pairs of units.
+                    n_units = network.n_units(step)
+                    self.crew.focus(n_units * (len(mesh.vertices) + n_units))
                 mesh, values = self._cut(here, index == last)
                 self.progress.advance(share, mesh.n_regions - here.mesh.n_regions, step.layer)
                 if index == last:

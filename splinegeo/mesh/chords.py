@@ -72,7 +72,7 @@ def find_chords(
     region = border.region.index_select(0, position)
     cut = region * events.n_events + event
     order = argsort_within(cut, position - border.start.index_select(0, region), int(border.size.max()))
-    cut, position, event, before = cut[order], position[order], event[order], before[order]
+    cut, position, event, before = (x.index_select(0, order) for x in (cut, position, event, before))
 
     # Pair up: ranks 0 and 1 of each cut. A single end only touches; two zero ends with the same sign on both
     # arcs between them touch as well (an existing edge lies on the zero set).
@@ -82,7 +82,9 @@ def find_chords(
         pairs = pairs[~touches]
     else:
         pairs = torch.arange(0, len(cut), 2, device=cut.device)
-    first, second, event = position[pairs], position[pairs + 1], event[pairs]
+    first, second, event = (
+        x.index_select(0, at) for x, at in ((position, pairs), (position, pairs + 1), (event, pairs))
+    )
     return _distinct(Chords(first, second, event), border)
 
 
@@ -141,7 +143,7 @@ def _distinct(chords: Chords, border: Border) -> Chords:
         chords = Chords(chords.first[~along_edge], chords.second[~along_edge], chords.event[~along_edge])
         span = span[~along_edge]
     order = argsort_within(chords.first, span, int(border.size.max()))
-    first, second, event = chords.first[order], chords.second[order], chords.event[order]
+    first, second, event = (x.index_select(0, order) for x in (chords.first, chords.second, chords.event))
     new = is_first(first, second)
     if not new.all():
         group = new.long().cumsum(0) - 1

@@ -107,9 +107,9 @@ def cross_edges(mesh: Subdivision, events: EventTable, length_tolerance: float) 
     z1 = events.at(second.index_select(0, edge), event)
     t = z0 / (z0 - z1)
     order = argsort_along(edge, t)
-    edge, event, t = edge[order], event[order], t[order]
+    edge, event, t = (x.index_select(0, order) for x in (edge, event, t))
 
-    length = (mesh.vertices[second] - mesh.vertices[first]).norm(dim=1).index_select(0, edge)
+    length = mesh.edge_lengths().index_select(0, edge)
     gaps = Gaps.between(edge, t, length, length_tolerance)
     new = ~gaps.merged
     node = new.long().cumsum(0) - 1

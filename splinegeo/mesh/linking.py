@@ -37,8 +37,8 @@ def cut_chords(chords: Chords, meetings: Meetings, n_positions: int) -> ChordEdg
     inner = torch.cat([meetings.node, meetings.node.new_zeros(1)]) + n_positions
     after = torch.arange(len(chord), device=chord.device) - chord
     first, second = chords.first.index_select(0, chord), chords.second.index_select(0, chord)
-    source = torch.where(rank == 0, first, inner[(after - 1).clamp(min=0)])
-    target = torch.where(rank == n_inner.index_select(0, chord), second, inner[after])
+    source = torch.where(rank == 0, first, inner.index_select(0, (after - 1).clamp(min=0)))
+    target = torch.where(rank == n_inner.index_select(0, chord), second, inner.index_select(0, after))
     edges = ChordEdges(chord, torch.stack([source, target], dim=1))
     return _distinct(edges) if len(meetings.merged_node) else edges
 
@@ -73,20 +73,17 @@ def link(chords: Chords, edges: ChordEdges, border: Border) -> Tensor:
 
     order = argsort_within(node, turn, int(border.size.max()))
     node = node.index_select(0, order)
-    first = is_first(node)
-    last = first.roll(-1)
-    group_last = torch.nonzero(last)[:, 0].index_select(0, first.long().cumsum(0) - 1)
     outgoing = order + n_positions
-    before = outgoing.roll(1)
-    wrap = torch.where(node < n_positions, node, outgoing.index_select(0, group_last))
-    predecessor = torch.where(first, wrap, before)
+    heads = torch.nonzero(is_first(node))[:, 0]
+    tails = (heads - 1).roll(-1).remainder(max(1, len(node)))
+    node, last = node.index_select(0, heads), outgoing.index_select(0, tails)
+    at_border = node < n_positions
+    predecessor = outgoing.roll(1).scatter_(0, heads, torch.where(at_border, node, last))
 
-    following = torch.zeros(n_positions + len(order), dtype=torch.int64, device=order.device)
-    following[n_positions + (order ^ 1)] = predecessor
+    following = order.new_zeros(n_positions + len(order))
+    following[n_positions:].scatter_(0, order ^ 1, predecessor)
     # Arriving along the border, the twin stands last: its predecessor is the last chord, or the border itself.
-    leaving = torch.arange(n_positions, device=order.device)
-    at_border = last & (node < n_positions)
-    leaving[node[at_border]] = outgoing[at_border]
+    leaving = torch.arange(n_positions, device=order.device).scatter_(0, node[at_border], last[at_border])
     following[:n_positions] = leaving.index_select(0, border.next())
     return following
 
@@ -110,6 +107,6 @@ def trace_cycles(following: Tensor) -> tuple[Tensor, Tensor]:
     start = starts_of(size)
     own_size = size.index_select(0, leader)
     rank = torch.where(distance == 0, 0, own_size - distance)
-    cycles = torch.zeros_like(leader)
-    cycles[start[:-1].index_select(0, leader) + rank] = torch.arange(len(leader), device=leader.device)
+    place = start.index_select(0, leader) + rank
+    cycles = torch.zeros_like(leader).scatter_(0, place, torch.arange(len(leader), device=leader.device))
     return cycles, starts_of(size[size > 0])

@@ -77,14 +77,14 @@ def meet(
     ends = torch.stack([border.vertex.index_select(0, end) for end in (chords.first, chords.second)])
     t = _zero_along(events, edge_births, ends.index_select(1, chord), other_event)
     crossing = torch.arange(n, device=i.device).repeat(2)
-    length = (vertices[ends[1]] - vertices[ends[0]]).norm(dim=1)
+    length = (vertices.index_select(0, ends[1]) - vertices.index_select(0, ends[0])).norm(dim=1)
 
     order = argsort_along(chord, t)
-    chord_sorted, t_sorted, crossing_sorted = chord[order], t[order], crossing[order]
+    chord_sorted, t_sorted, crossing_sorted = (x.index_select(0, order) for x in (chord, t, crossing))
     gaps = Gaps.between(chord_sorted, t_sorted, length.index_select(0, chord_sorted), length_tolerance)
     later = torch.nonzero(gaps.merged)[:, 0]
     if not len(later):
-        births = Births(ends[:, i].T, t[:n])
+        births = Births(ends.index_select(1, i).T, t[:n])
         return Meetings(chord_sorted, crossing_sorted, births, gaps, later, later)
     near = components(n, crossing_sorted[later - 1], crossing_sorted[later])
     label = _meet_once(i, j, near)

@@ -5,6 +5,7 @@ Everything here is one or a few tensor operations over all groups at once, on an
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,6 +33,12 @@ def ragged_arange(counts: Tensor) -> tuple[Tensor, Tensor]:
 
 def argsort(key: Tensor) -> Tensor:
     """Stable order of integer keys."""
+    if key.device.type == "cpu":
+        # NumPy sorts with vector instructions, twice as fast, but not stably: of no matter where no keys are equal.
+        order = torch.from_numpy(np.argsort(key.numpy()))
+        ordered = key.index_select(0, order)
+        if not (ordered[1:] == ordered[:-1]).any():
+            return order
     return torch.sort(key, stable=True).indices
 
 

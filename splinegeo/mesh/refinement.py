@@ -98,7 +98,7 @@ def refine(
     unit = event_unit.index_select(0, chords.event).index_select(0, chord_edges.chord)
     refined = Subdivision(
         vertices=vertices,
-        edges=torch.cat([pieces, vertex_of_node[chord_edges.nodes]]),
+        edges=torch.cat([pieces, vertex_of_node.index_select(0, chord_edges.nodes.reshape(-1)).reshape(-1, 2)]),
         edge_layer=torch.cat([mesh.edge_layer.repeat_interleave(crossings.pieces), torch.full_like(unit, layer)]),
         edge_unit=torch.cat([mesh.edge_unit.repeat_interleave(crossings.pieces), unit]),
         loops=codes.index_select(0, cycles),

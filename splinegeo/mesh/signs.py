@@ -72,21 +72,25 @@ def decide_signs(values: Tensor, tolerance: Tensor) -> EventTable:
     tolerance = tolerance.clamp(min=torch.finfo(values.dtype).tiny)
     positive = torch.zeros((n_rows, width // _WORD), dtype=torch.int64, device=values.device)
     negative = torch.zeros_like(positive)
-    every = _pack(torch.ones((1, n_events), dtype=torch.bool, device=values.device), width)
+    step = n_rows if values.is_cuda else max(1, _CHUNK_ELEMENTS // max(n_events, 1))
+    flags = torch.zeros((min(step, n_rows), width), dtype=torch.bool, device=values.device)
+    every = _pack(torch.arange(width, device=values.device) < n_events)
     smallest = torch.full((n_events,), torch.inf, dtype=values.dtype, device=values.device)
     n_zero = torch.zeros(n_rows, dtype=torch.int64, device=values.device)
     snapped = [n_zero.new_zeros((2, 0))]
-    step = n_rows if values.is_cuda else max(1, _CHUNK_ELEMENTS // max(n_events, 1))
     for start in range(0, n_rows, max(step, 1)):
         rows = slice(start, start + step)
         chunk = values[rows]
         size = chunk.abs()
         least = size.amin(0)
-        above = _pack(chunk > tolerance, width)
+        bits = flags[: len(chunk)]
+        torch.gt(chunk, 0, out=bits[:, :n_events])
+        above = _pack(bits)
         below = above ^ every
-        if not (least > tolerance).all():  # rare: some sign is not what its value says
-            decided = size > tolerance
-            below &= _pack(decided, width)
+        if not (least > tolerance).all():  # some signs are not what the values say
+            decided = bits[:, :n_events].copy_(size > tolerance)
+            clear = _pack(bits)
+            above, below = above & clear, below & clear
             least = torch.where(decided, size, torch.inf).amin(0)
             n_zero[rows] = (~decided & uncertain).sum(1)
             row, event = torch.nonzero(~decided & (chunk != 0), as_tuple=True)
@@ -110,11 +114,9 @@ def set_bits(words: Tensor) -> tuple[Tensor, Tensor]:
     return row.index_select(0, source), event
 
 
-def _pack(flags: Tensor, width: int) -> Tensor:
-    """(n, m) booleans to (n, width / 64) words, event j at bit j % 64 of word j // 64."""
-    if flags.shape[1] < width:
-        flags = torch.nn.functional.pad(flags, (0, width - flags.shape[1]))
-    eights = flags.contiguous().view(torch.int64) * _GATHER_BITS >> 56
+def _pack(flags: Tensor) -> Tensor:
+    """(..., 64 W) booleans to (..., W) words, flag j at bit j % 64 of word j // 64."""
+    eights = flags.view(torch.int64) * _GATHER_BITS >> 56
     return eights.to(torch.uint8).view(torch.int64)
 
 

@@ -48,6 +48,11 @@ class Subdivision:
         """Number of regions, over all windows."""
         return len(self.window)
 
+    def edge_lengths(self) -> Tensor:
+        """(E,) lengths of the edges."""
+        first, second = (self.vertices.index_select(0, end) for end in self.edges.unbind(1))
+        return (second - first).norm(dim=1)
+
     def loop_vertices(self) -> Tensor:
         """(S,) source vertex of each half-edge of the loops."""
         return self.edges.reshape(-1).index_select(0, self.loops)

@@ -125,10 +125,14 @@ class Network:
         if others or not elementwise or name not in step.last_uses or x.is_cuda:
             self.execute(step, env, n_rows)
             return
+        in_place = getattr(torch.ops.aten, f"{step.operator}_", None)
         rows = max(1, chunk_elements // max(1, x[0].numel()))
         for chunk in x.split(rows):
             args, kwargs = self.bind(step, {name: chunk}, len(chunk))
-            chunk.copy_(step.target(*args, **kwargs))
+            if in_place is not None and args[0] is chunk:
+                in_place(*args, **kwargs)
+            else:
+                chunk.copy_(step.target(*args, **kwargs))
         env[step.name] = x
 
     def release(self, step: Step, env: Environment) -> None:
