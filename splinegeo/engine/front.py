@@ -11,9 +11,11 @@ from ..errors import MemoryBudgetError
 from ..mesh import Subdivision
 from ..network import Environment, Network
 
-# Smaller tiles would spend their time in Python; more of them would help no crew. Numbers that do not depend on the
-# crew: regions are numbered tile after tile, on every machine alike.
-_REGIONS_PER_TILE, _MOST_TILES = 2500, 16
+# Cutting into tiles is worth its while when they have enough to do: this many regions to refine, over all layers behind
+# the next one; or where the next layer's events are so many elements that they had better not all exist at once. More
+# tiles would help no crew. Numbers that do not depend on the crew: regions are numbered tile after tile, on every
+# machine alike.
+_REGIONS_PER_TILE, _ELEMENTS_PER_TILE, _MOST_TILES = 7500, 2**24, 16
 # Of a budget, what a tile takes when it begins: its subdivision will grow.
 _SHARE_TO_BEGIN_WITH = 0.25
 
@@ -80,10 +82,12 @@ def tiles_to_fit(network: Network, here: Front, crew_size: int) -> int:
 
 def tiles_to_share(network: Network, here: Front, share: float) -> int:
     """Into how many tiles to go, at the beginning of a layer, so that a crew has enough to do side by side."""
-    begins_layer = network.steps[here.step].layer is not None and not here.refined
-    if share < 1 or not begins_layer or here.mesh.vertices.is_cuda:
+    step = network.steps[here.step]
+    if share < 1 or step.layer is None or here.refined or here.mesh.vertices.is_cuda:
         return 1
-    return min(_MOST_TILES, here.mesh.n_regions // _REGIONS_PER_TILE)
+    to_refine = here.mesh.n_regions * (len(network.layer_names) - 1 - step.layer)
+    n_elements = len(here.mesh.vertices) * network.n_units(step)
+    return min(_MOST_TILES, max(to_refine // _REGIONS_PER_TILE, n_elements // _ELEMENTS_PER_TILE))
 
 
 def _bytes_of_row(network: Network, here: Front) -> int:

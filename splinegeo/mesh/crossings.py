@@ -56,8 +56,9 @@ class Gaps:
         """Of positions sorted by line and t; `length` (n,) is that of each position's line."""
         merged = ~is_first(line)
         distance = t.diff() * length[1:]
-        kept = distance[merged[1:] & (distance > tolerance)]
-        merged[1:] &= distance <= tolerance
+        apart = distance > tolerance
+        kept = torch.where(merged[1:] & apart, distance, torch.inf)
+        merged[1:] &= ~apart
         return cls(merged, float(kept.amin()) / tolerance if len(kept) else torch.inf)
 
 

@@ -69,7 +69,7 @@ def link(chords: Chords, edges: ChordEdges, border: Border) -> Tensor:
     region = border.region.index_select(0, aim)
     base = torch.where(node < n_positions, node, border.start.index_select(0, region))
     turn = aim - base
-    turn += (turn < 0) * border.size.index_select(0, region)
+    turn += border.size.index_select(0, region) & (turn >> 63)  # the shift is -1 where the turn is negative
 
     order = argsort_within(node, turn, int(border.size.max()))
     node = node.index_select(0, order)
