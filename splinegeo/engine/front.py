@@ -12,10 +12,10 @@ from ..mesh import Subdivision
 from ..network import Environment, Network
 
 # Cutting into tiles is worth its while when they have enough to do: this many regions to refine, over all layers behind
-# the next one; or where the next layer's events are so many elements that they had better not all exist at once. More
-# tiles would help no crew. Numbers that do not depend on the crew: regions are numbered tile after tile, on every
-# machine alike.
-_REGIONS_PER_TILE, _ELEMENTS_PER_TILE, _MOST_TILES = 7500, 2**24, 16
+# the next one; or where the next layer's events are so many elements that they had better not all exist at once. Fewer
+# tiles bring less than cutting and stitching cost, more would help no crew. Numbers that do not depend on the crew:
+# regions are numbered tile after tile, on every machine alike.
+_REGIONS_PER_TILE, _ELEMENTS_PER_TILE, _FEWEST_TILES, _MOST_TILES = 4000, 2**24, 4, 16
 # Of a budget, what a tile takes when it begins: its subdivision will grow.
 _SHARE_TO_BEGIN_WITH = 0.25
 
@@ -87,7 +87,8 @@ def tiles_to_share(network: Network, here: Front, share: float) -> int:
         return 1
     to_refine = here.mesh.n_regions * (len(network.layer_names) - 1 - step.layer)
     n_elements = len(here.mesh.vertices) * network.n_units(step)
-    return min(_MOST_TILES, max(to_refine // _REGIONS_PER_TILE, n_elements // _ELEMENTS_PER_TILE))
+    n_tiles = min(here.mesh.n_regions, max(to_refine // _REGIONS_PER_TILE, n_elements // _ELEMENTS_PER_TILE))
+    return min(n_tiles, _MOST_TILES) if n_tiles >= _FEWEST_TILES else 1
 
 
 def _bytes_of_row(network: Network, here: Front) -> int:

@@ -106,7 +106,9 @@ def _groups(mesh: Subdivision, n_tiles: int) -> Tensor:
     x, y = ((mean - low) / (high - low) * (2**_MORTON_BITS - 1)).long().unbind(1)
     order = argsort((mesh.window << (2 * _MORTON_BITS)) + _spread(x) + 2 * _spread(y))
     group = torch.zeros_like(order)
-    group[order] = starts_of(sizes[order])[:-1] * n_tiles // len(mesh.loops)
+    # By the middle of each region in the run: two regions then never make one group of two.
+    middle = 2 * starts_of(sizes[order])[:-1] + sizes[order]
+    group[order] = middle * n_tiles // (2 * len(mesh.loops))
     return torch.unique(group, return_inverse=True)[1]
 
 

@@ -16,6 +16,7 @@ from splinegeo.testing import NETWORK_KINDS, assert_valid_partition, random_netw
 @pytest.fixture
 def small_tiles(monkeypatch):
     monkeypatch.setattr(front, "_REGIONS_PER_TILE", 4)
+    monkeypatch.setattr(front, "_ELEMENTS_PER_TILE", 2**8)
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_tiles_change_nothing(small_tiles, monkeypatch):
     model = mlp(2, 16, 16, 16, 3)
     tiled = sg.compute_partition(model, square(3))
     assert_valid_partition(tiled, model)
-    monkeypatch.setattr(front, "_REGIONS_PER_TILE", 10**9)
+    monkeypatch.undo()
     assert_same(tiled, sg.compute_partition(model, square(3)))
 
 
@@ -73,7 +74,7 @@ def test_degenerate_networks_in_tiles_and_in_a_budget(kind, small_tiles, monkeyp
     domain = sg.Slice.polygon(window)
     tiled = sg.compute_partition(model, domain)
     budgeted = sg.compute_partition(model, domain, max_memory=2**14)
-    monkeypatch.setattr(front, "_REGIONS_PER_TILE", 10**9)
+    monkeypatch.undo()
     whole = sg.compute_partition(model, domain)
     assert_same(tiled, whole, atol=1e-10)
     assert_same(budgeted, whole, atol=1e-10)
@@ -137,6 +138,12 @@ def test_an_error_in_one_tile_stops_the_others():
     with pytest.raises(InterruptedError):
         crew.require_wanted()
     assert len(done) < 999
+
+
+@pytest.mark.parametrize("widths", [(2, 8, 8, 1), (2, 400, 400, 1)], ids=["small", "large"])
+def test_the_number_of_threads_is_left_as_it_was(widths, two_threads):
+    sg.compute_partition(mlp(*widths), square(0.2))
+    assert torch.get_num_threads() == 2
 
 
 def test_a_crew_leaves_the_number_of_threads_as_it_was(two_threads):

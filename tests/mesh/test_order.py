@@ -4,7 +4,7 @@ import networkx as nx
 import pytest
 import torch
 
-from splinegeo.mesh.order import argsort_along, argsort_within, components, is_first, ragged_arange
+from splinegeo.mesh.order import argsort, argsort_along, argsort_within, components, is_first, ragged_arange
 from splinegeo.mesh.signs import decide_signs, set_bits
 
 
@@ -40,6 +40,13 @@ def test_argsort_within_is_lexicographic(largest_group, generator):
     assert [pairs[i] for i in order.tolist()] == sorted(pairs)
 
 
+@pytest.mark.parametrize("n_keys", [7, 2**60], ids=["ties", "hardly a tie"])
+def test_argsort_is_stable(n_keys, generator):
+    key = torch.randint(0, n_keys, (3000,), generator=generator)
+    expected = sorted(range(3000), key=key.tolist().__getitem__)
+    assert argsort(key).tolist() == expected
+
+
 def test_is_first_marks_changes_of_any_key():
     assert is_first(torch.tensor([1, 1, 1, 2]), torch.tensor([5, 5, 6, 6])).tolist() == [True, False, True, True]
 
@@ -60,11 +67,13 @@ def test_components_of_a_long_chain():
     assert components(3000, order[1:], order[:-1]).unique().tolist() == [0]
 
 
-@pytest.mark.parametrize("n_events", [1, 8, 63, 64, 65, 200])
-def test_signs_are_those_of_the_values(n_events, generator):
+@pytest.mark.parametrize("clear", [True, False], ids=["clear", "with zeros"])
+@pytest.mark.parametrize("n_events", [1, 8, 63, 64, 65, 200, 2000])
+def test_signs_are_those_of_the_values(n_events, clear, generator):
     z = torch.randn(300, n_events, generator=generator, dtype=torch.float64)
-    z[torch.rand(z.shape, generator=generator) < 0.1] = 1e-14
-    z[0] = 0
+    if not clear:
+        z[torch.rand(z.shape, generator=generator) < 0.1] = 1e-14
+        z[0] = 0
     expected = torch.where(z.abs() <= 1e-12, 0, z.sign()).long()
     table = decide_signs(z.clone(), torch.full((n_events,), 1e-12, dtype=torch.float64))
     vertex, event = (i.reshape(-1) for i in torch.meshgrid(torch.arange(300), torch.arange(n_events), indexing="ij"))
