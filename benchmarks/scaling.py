@@ -145,7 +145,7 @@ def _panel(
 def main() -> None:
     """Measure both curves; write the picture and the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--most", type=int, default=2_000_000, help="leave out points of more regions or slices")
+    parser.add_argument("--most", type=int, default=3_000_000, help="leave out points of more regions or slices")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--picture", type=Path, default=Path("docs/images/scaling.png"))
     parser.add_argument("--json", type=Path, help="write every figure to this file")
