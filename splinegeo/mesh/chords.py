@@ -82,10 +82,8 @@ def find_chords(
         pairs = pairs[~touches]
     else:
         pairs = torch.arange(0, len(cut), 2, device=cut.device)
-    first, second, event = (
-        x.index_select(0, at) for x, at in ((position, pairs), (position, pairs + 1), (event, pairs))
-    )
-    return _distinct(Chords(first, second, event), border)
+    first, second = position.index_select(0, pairs), position.index_select(0, pairs + 1)
+    return _distinct(Chords(first, second, event.index_select(0, pairs)), border)
 
 
 def _pairs(cut: Tensor) -> Tensor:

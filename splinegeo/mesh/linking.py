@@ -74,6 +74,7 @@ def link(chords: Chords, edges: ChordEdges, border: Border) -> Tensor:
     order = argsort_within(node, turn, int(border.size.max()))
     node = node.index_select(0, order)
     outgoing = order + n_positions
+    # Those of one node stand together, from its head to its tail; around the node the tail precedes the head.
     heads = torch.nonzero(is_first(node))[:, 0]
     tails = (heads - 1).roll(-1).remainder(max(1, len(node)))
     node, last = node.index_select(0, heads), outgoing.index_select(0, tails)

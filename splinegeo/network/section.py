@@ -115,23 +115,26 @@ def restrict(network: Network, origins: Tensor, bases: Tensor) -> Section:
     known = {*network.constants, *network.row_constants}
     wanted = {name for step in rest for name in step.inputs() if name not in known} | {network.output}
     wanted -= {step.name for step in rest}
-    rows = len(origins)
 
     def enter(x: Tensor) -> Environment:
         env: Environment = {network.input: x}
         for step in prefix:
-            network.execute(step, env, rows)
+            network.execute(step, env, len(x))
         return {name: value for name, value in env.items() if name in wanted and isinstance(value, Tensor)}
 
     with torch.no_grad(), FORWARD_MODE:
-        base = enter(origins)
-        slopes = tuple(torch.func.jvp(enter, (origins,), (direction,))[1] for direction in bases)
+        # Both directions in one batch: forward mode costs a small network more than its arithmetic does.
+        twice = torch.cat([origins, origins])
+        values, tangents = torch.func.jvp(enter, (twice,), (bases.reshape(twice.shape),))[:2]
         magnitude = _magnitudes(network, prefix, origins.abs().amax(0, keepdim=True))
     return Section(
         network=replace(network, steps=rest),
-        base=base,
-        slopes=(slopes[0], slopes[1]),
-        magnitude={name: magnitude[name] for name in base},
+        base={name: value[: len(origins)] for name, value in values.items()},
+        slopes=(
+            {name: tangent[: len(origins)] for name, tangent in tangents.items()},
+            {name: tangent[len(origins) :] for name, tangent in tangents.items()},
+        ),
+        magnitude={name: magnitude[name] for name in values},
     )
 
 
