@@ -113,10 +113,6 @@ class Walk:
         n_fixed, n_rounds = len(mesh.vertices), network.n_rounds(step, here.magnitudes)
         for round in range(n_rounds):
             events, refinement = self._refine(replace(here, mesh=mesh), step, round)
-            units = network.event_units(step, events.n_events, mesh.vertices.device)
-            with self.crew.lock:
-                for book in self.books:
-                    book.record(mesh, events, refinement, units, step.layer or 0)
             mesh = refinement.mesh
             if n_rounds == 1 and last:
                 break
@@ -129,6 +125,7 @@ class Walk:
         return mesh, values
 
     def _refine(self, here: Front, step: Step, round: int) -> tuple[EventTable, Refinement]:
+        """One refinement by one round of events, entered into the books."""
         network, layer, values = self.section.network, step.layer or 0, here.values
         assert values is not None
         z = network.events(step, values, len(here.mesh.vertices), round).contiguous()
@@ -138,7 +135,11 @@ class Walk:
             raise NonFiniteError(f"values overflow before nonlinearity '{name}': scale the weights or the window down")
         events = decide_signs(z, self.tolerance.value * magnitude)
         units = network.event_units(step, z.shape[1], z.device)
-        return events, refine(here.mesh, events, units, layer, self.tolerance.length)
+        refinement = refine(here.mesh, events, units, layer, self.tolerance.length)
+        with self.crew.lock:
+            for book in self.books:
+                book.record(here.mesh, events, refinement, units, layer)
+        return events, refinement
 
     def _advance(self, step: Step, values: Environment, magnitudes: Environment, n_rows: int) -> None:
         """Execute one step on the vertices, and keep track of the magnitudes that enter its values."""
