@@ -51,7 +51,7 @@ class Gaussians:
         For a range they lie in memory that a later call writes to.
         """
         if not isinstance(points, range):
-            return self._draw(runs(points), torch.zeros(len(points), *self._shape))
+            return self._draw(_runs(points), torch.zeros(len(points), *self._shape))
         if points.start < self._held.start or points.stop > self._held.stop:
             self._hold(points)
         start = points.start - self._held.start
@@ -93,7 +93,7 @@ class Gaussians:
                 reached, row = start + n * steps, row + n
 
 
-def runs(points: Sequence[int]) -> list[range]:
+def _runs(points: Sequence[int]) -> list[range]:
     """Consecutive points among these, together: 3, 4, 5, 9 as 3 to 5 and 9."""
     found: list[range] = []
     for _, group in groupby(enumerate(points), lambda pair: pair[1] - pair[0]):
