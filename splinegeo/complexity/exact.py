@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from splinegeo.engine.compute import refine_slices
-from splinegeo.mesh import EventTable, Refinement, Subdivision
+from splinegeo.mesh import Array, EventTable, Refinement, Subdivision, as_tensor, on_host
 from splinegeo.network import Network, capture, double_copy, verify
 from splinegeo.slices import Slice
 from splinegeo.tolerance import Tolerance
@@ -115,7 +115,7 @@ def exact_local_complexity(
         book = _SignChanges(network, len(some))
         _, _, mesh = refine_slices(network, some, Tolerance.of(torch.float64), [book])
         counts.append(book.counts)
-        regions.append(torch.bincount(mesh.window, minlength=len(some)).numpy())
+        regions.append(np.bincount(on_host(mesh.window), minlength=len(some)))
     layers = _preactivation_layers(network)
     names = tuple(network.layer_names[layer] for layer in layers)
     return ExactLocalComplexity(np.concatenate(counts)[:, layers], np.concatenate(regions), names, radius)
@@ -150,13 +150,11 @@ class _SignChanges:
             counts[:, layer] = met.sum(dim=1).numpy()
         return counts
 
-    def record(
-        self, before: Subdivision, events: EventTable, refinement: Refinement, units: Tensor, layer: int
-    ) -> None:
+    def record(self, before: Subdivision, events: EventTable, refinement: Refinement, units: Array, layer: int) -> None:
         """One layer of some part of the windows."""
-        window, n_units = before.vertex_windows(), self._n_units[layer]
+        window, n_units = as_tensor(before.vertex_windows()), self._n_units[layer]
         for first in range(0, events.n_events, n_units):
-            z = events.values[:, first : first + n_units]
+            z = as_tensor(events.values)[:, first : first + n_units]
             low, high = (
                 z.new_zeros((self._n_windows, n_units)).scatter_reduce_(0, window[:, None].expand_as(z), z, reduce)
                 for reduce in ("amin", "amax")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from ..errors import InvalidInputError
-from ..mesh import Subdivision, windows
+from ..mesh import Subdivision, as_array, windows
 from ..network import Network, Section, capture, double_copy, restrict, verify
 from ..partition import Frame, Partition, split_windows
 from ..slices import Slice
@@ -237,13 +237,11 @@ def refine_slices(
     frames = [Frame.of(domain) for domain in domains]
     section = _restrict(network, domains, frames, device)
     corners = [torch.from_numpy(f.normalise(d.window)) for f, d in zip(frames, domains, strict=True)]
-    mesh = windows([c.to(device=device, dtype=network.dtype) for c in corners])
+    mesh = windows([as_array(c.to(device=device, dtype=network.dtype)) for c in corners])
     with torch.no_grad(), tqdm(total=len(network.layer_names), disable=not progress, unit="layer") as bar:
         shown = Progress(bar, network.layer_names, mesh.n_regions)
-        crew = Crew.for_device(mesh.vertices.device)
-        walk = Walk(section, tolerance, books, crew, shown)
-        with crew.sharing():
-            return frames, section, walk.finish(walk.begin(mesh, max_memory))
+        walk = Walk(section, tolerance, books, Crew.for_device(network.device), shown)
+        return frames, section, walk.finish(walk.begin(mesh, max_memory))
 
 
 def _common_shape(domains: Sequence[Slice]) -> tuple[int, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from threading import Event, Lock
 from typing import TypeVar
 
@@ -12,9 +11,6 @@ import torch
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-# Waking another thread for every operation costs more than it brings for fewer elements in a layer.
-_WORTH_SHARING = 2**17
 
 
 class Crew:
@@ -39,20 +35,6 @@ class Crew:
     def alone(self) -> Crew:
         """A crew of one, for what one thread of a crew has to cut further."""
         return Crew(1)
-
-    @contextmanager
-    def sharing(self) -> Iterator[None]:
-        """Give PyTorch its threads back in the end, whatever `focus` did."""
-        try:
-            yield
-        finally:
-            if self.size > 1:
-                torch.set_num_threads(self.size)
-
-    def focus(self, n_elements: int) -> None:
-        """Let PyTorch use one thread while operations on so many elements are too short to be shared."""
-        if self.size > 1:
-            torch.set_num_threads(self.size if n_elements >= _WORTH_SHARING else 1)
 
     def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """The results in order; the first error or interrupt stops everybody at the next step."""

@@ -7,10 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from ..mesh import EventTable, Refinement, Subdivision
+from ..mesh import Array, EventTable, Refinement, Subdivision, on_host, repeat
 from ..partition import CLOSE_DECISION, Certificate, Frame
 from ..tolerance import Tolerance
 
@@ -18,9 +16,7 @@ from ..tolerance import Tolerance
 class Book(Protocol):
     """Whoever wants to know what happens at each refinement."""
 
-    def record(
-        self, before: Subdivision, events: EventTable, refinement: Refinement, units: Tensor, layer: int
-    ) -> None:
+    def record(self, before: Subdivision, events: EventTable, refinement: Refinement, units: Array, layer: int) -> None:
         """One refinement of `before` by events, which belong to `units` (m,) of a layer."""
         ...
 
@@ -31,21 +27,19 @@ class Decisions:
 
     tolerance: Tolerance
     smallest_margin: float = math.inf
-    _zeros: list[Tensor] = field(default_factory=list)
-    _found: list[tuple[Tensor, Tensor, int, Tensor, bool]] = field(default_factory=list)
+    _zeros: list[Array] = field(default_factory=list)
+    _found: list[tuple[Array, Array, int, Array, bool]] = field(default_factory=list)
 
-    def record(
-        self, before: Subdivision, events: EventTable, refinement: Refinement, units: Tensor, layer: int
-    ) -> None:
+    def record(self, before: Subdivision, events: EventTable, refinement: Refinement, units: Array, layer: int) -> None:
         """The decisions of one refinement of `before`."""
         self.smallest_margin = min(self.smallest_margin, events.smallest_margin, refinement.smallest_gap)
         if events.n_zero.any():
-            self._zeros.append(torch.repeat_interleave(before.vertex_windows(), events.n_zero))
+            self._zeros.append(repeat(before.vertex_windows(), events.n_zero))
         vertex, event = events.snapped
         self._add(before, vertex, units[event], layer, False)
         self._add(refinement.mesh, refinement.merged_vertex, units[refinement.merged_event], layer, True)
 
-    def _add(self, mesh: Subdivision, vertex: Tensor, unit: Tensor, layer: int, merged: bool) -> None:
+    def _add(self, mesh: Subdivision, vertex: Array, unit: Array, layer: int, merged: bool) -> None:
         if len(vertex):
             self._found.append((mesh.vertex_windows()[vertex], mesh.vertices[vertex], layer, unit, merged))
 
@@ -54,7 +48,7 @@ class Decisions:
         windows, close = self._gather()
         n_zero = np.zeros(len(frames), np.int64)
         for window in self._zeros:
-            n_zero += np.bincount(window.cpu().numpy(), minlength=len(frames))
+            n_zero += np.bincount(on_host(window), minlength=len(frames))
         certificates = []
         for k, frame in enumerate(frames):
             own = close[windows == k]
@@ -82,10 +76,10 @@ class Decisions:
         for owner, position, layer, unit, merged in self._found:
             block = np.zeros(len(owner), CLOSE_DECISION)
             block["layer"], block["merged"] = layer, merged
-            block["unit"] = unit.cpu().numpy()
-            block["u"] = position.cpu().numpy()
+            block["unit"] = on_host(unit)
+            block["u"] = on_host(position)
             blocks.append(block)
-            windows.append(owner.cpu().numpy())
+            windows.append(on_host(owner))
         window, close = np.concatenate(windows), np.concatenate(blocks)
         order = np.lexsort((*close["u"].T, close["merged"], close["unit"], close["layer"], window))
         window, close = window[order], close[order]

@@ -8,7 +8,7 @@ from math import ceil
 from torch import Tensor
 
 from ..errors import MemoryBudgetError
-from ..mesh import Subdivision
+from ..mesh import Subdivision, on_gpu
 from ..network import Environment, Network
 
 # Cutting into tiles is worth its while when they have enough to do: this many regions to refine, over all layers behind
@@ -83,7 +83,7 @@ def tiles_to_fit(network: Network, here: Front, crew_size: int) -> int:
 def tiles_to_share(network: Network, here: Front, share: float) -> int:
     """Into how many tiles to go, at the beginning of a layer, so that a crew has enough to do side by side."""
     step = network.steps[here.step]
-    if share < 1 or step.layer is None or here.refined or here.mesh.vertices.is_cuda:
+    if share < 1 or step.layer is None or here.refined or on_gpu(here.mesh.vertices):
         return 1
     to_refine = here.mesh.n_regions * (len(network.layer_names) - 1 - step.layer)
     n_elements = len(here.mesh.vertices) * network.n_units(step)

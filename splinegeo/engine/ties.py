@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
-from ..mesh import Subdivision, dissolve
+from ..mesh import Subdivision, as_array, as_tensor, dissolve
 from ..network import Environment, Network, Step
 from ..tolerance import Tolerance
 
@@ -30,19 +32,18 @@ def dissolve_lost_ties(
     n_fixed : number of vertices before the first round
     """
     winner = _winners(network, step, mesh, values, magnitudes, tolerance)
-    left, right = mesh.edge_regions().unbind(1)
-    own = torch.nonzero(mesh.edge_layer == (step.layer or 0))[:, 0]
-    left, right = left[own], right[own]
+    own = torch.nonzero(as_tensor(mesh.edge_layer) == (step.layer or 0))[:, 0]
+    left, right = as_tensor(mesh.edge_regions())[own].unbind(1)
     fingerprint = _fingerprint(winner)
     lost = fingerprint[left] == fingerprint[right]
-    unit = mesh.edge_unit.clone()
+    unit = as_tensor(mesh.edge_unit).clone()
     unit[own] = _deciding_units(winner, left, right, unit[own], ~lost)
     drop = torch.zeros(len(mesh.edges), dtype=torch.bool, device=own.device)
     drop[own] = lost
-    labelled = Subdivision(**{**vars(mesh), "edge_unit": unit})
-    result = dissolve(labelled, drop, n_fixed)
+    result = dissolve(replace(mesh, edge_unit=as_array(unit)), as_array(drop), n_fixed)
+    kept = as_tensor(result.kept_vertices)
     for name, value in values.items():
-        values[name] = value[result.kept_vertices]
+        values[name] = value.index_select(0, kept)
     return result.mesh
 
 
@@ -57,16 +58,15 @@ def _winners(
     """(R, n_units) winner of every unit on every region, taken at the mean of the region's corners."""
     (name,) = step.inputs()
     x = values[name].reshape(len(mesh.vertices), -1)
-    sizes = mesh.offsets.diff()
-    corner = mesh.loop_vertices()
+    all_offsets, corner = as_tensor(mesh.offsets), as_tensor(mesh.loop_vertices())
     step_size = max(1, _CHUNK_ELEMENTS // max(x.shape[1], 1))
     winners = []
     for start in range(0, mesh.n_regions, step_size):
-        offsets = mesh.offsets[start : start + step_size + 1]
+        offsets = all_offsets[start : start + step_size + 1]
         rows = corner[offsets[0] : offsets[-1]]
         owner = torch.repeat_interleave(offsets.diff())
         total = x.new_zeros((len(offsets) - 1, x.shape[1])).index_add_(0, owner, x[rows])
-        mean = (total / sizes[start : start + step_size, None]).reshape(-1, *values[name].shape[1:])
+        mean = (total / offsets.diff()[:, None]).reshape(-1, *values[name].shape[1:])
         winners.append(network.winners(step, {name: mean}, magnitudes, tolerance.value))
     return torch.cat(winners)
 

@@ -14,7 +14,18 @@ import torch
 from torch import Tensor
 
 from ..errors import NonFiniteError
-from ..mesh import CACHE_ELEMENTS, EventTable, Refinement, Subdivision, Tile, cut_into_tiles, decide_signs, refine
+from ..mesh import (
+    CACHE_ELEMENTS,
+    EventTable,
+    Refinement,
+    Subdivision,
+    Tile,
+    as_array,
+    as_tensor,
+    cut_into_tiles,
+    decide_signs,
+    refine,
+)
 from ..network import Environment, Section, Step
 from ..tolerance import Tolerance
 from .crew import Crew
@@ -49,7 +60,7 @@ class Walk:
 
     def begin(self, mesh: Subdivision, max_memory: int | None) -> Front:
         """Before the first nonlinearity, with one region per plane in its normalised coordinates."""
-        values = self.section.at(mesh.vertices, torch.repeat_interleave(mesh.offsets.diff()))
+        values = self.section.at(as_tensor(mesh.vertices), as_tensor(mesh.vertex_windows()))
         return Front(mesh, values, _entry_magnitudes(self.section), max_memory)
 
     def finish(self, front: Front, share: float = 1.0) -> Subdivision:
@@ -65,10 +76,6 @@ class Walk:
             if n_tiles > 1 or values is None:
                 return self._in_tiles(here, n_tiles, share)
             if step.layer is not None and not refined:
-                if share == 1:
-                    # Cutting one region by all units makes as many pieces as there are pairs of units.
-                    n_units = network.n_units(step)
-                    self.crew.focus(n_units * (len(mesh.vertices) + n_units))
                 mesh, values = self._cut(here, index == last)
                 self.progress.advance(share, mesh.n_regions - here.mesh.n_regions, step.layer)
                 if index == last:
@@ -91,7 +98,8 @@ class Walk:
         budget = here.budget and (here.budget - bytes_of(values or {})) // crew.size
 
         def finished(tile: Tile) -> Subdivision:
-            rows = {name: value[tile.vertices] for name, value in values.items()} if values else None
+            own = as_tensor(tile.vertices)
+            rows = {name: value.index_select(0, own) for name, value in values.items()} if values else None
             part = share * len(tile.mesh.loops) / len(here.mesh.loops)
             live = rows or self._live(here, tile.mesh)
             return self.finish(replace(here, mesh=tile.mesh, values=live, budget=budget), part)
@@ -100,7 +108,7 @@ class Walk:
 
     def _live(self, here: Front, mesh: Subdivision) -> Environment:
         """The live tensors before the next step, by running the network from its beginning."""
-        return self.section.live(mesh.vertices, mesh.vertex_windows(), here.step)
+        return self.section.live(as_tensor(mesh.vertices), as_tensor(mesh.vertex_windows()), here.step)
 
     def _cut(self, here: Front, last: bool) -> tuple[Subdivision, Environment | None]:
         """Refine until one nonlinearity is affine on every region.
@@ -119,7 +127,7 @@ class Walk:
             if n_rounds == 1 and here.exceeded_by(len(mesh.vertices)):
                 values.clear()
                 return mesh, None
-            _carry(values, refinement, step, events.values)
+            _carry(values, refinement, step, as_tensor(events.values))
         if n_rounds > 1:
             mesh = dissolve_lost_ties(network, step, mesh, values, here.magnitudes, self.tolerance, n_fixed)
         return mesh, values
@@ -128,13 +136,13 @@ class Walk:
         """One refinement by one round of events, entered into the books."""
         network, layer, values = self.section.network, step.layer or 0, here.values
         assert values is not None
-        z = network.events(step, values, len(here.mesh.vertices), round).contiguous()
+        z = as_array(network.events(step, values, len(here.mesh.vertices), round).contiguous())
         magnitude = network.event_magnitudes(step, here.magnitudes, round)
         if not torch.isfinite(magnitude).all():
             name = network.layer_names[layer]
             raise NonFiniteError(f"values overflow before nonlinearity '{name}': scale the weights or the window down")
-        events = decide_signs(z, self.tolerance.value * magnitude)
-        units = network.event_units(step, z.shape[1], z.device)
+        events = decide_signs(z, as_array(self.tolerance.value * magnitude))
+        units = as_array(network.event_units(step, z.shape[1], magnitude.device))
         refinement = refine(here.mesh, events, units, layer, self.tolerance.length)
         with self.crew.lock:
             for book in self.books:
@@ -161,7 +169,8 @@ def _carry(values: Environment, refinement: Refinement, step: Step, events: Tens
         own = value.data_ptr() == events.data_ptr() and name in step.inputs()
         carried = refinement.carry(value)
         if own:  # the events are this very tensor
-            carried.view(len(carried), -1)[refinement.zero_vertex, refinement.zero_event] = 0
+            where = as_tensor(refinement.zero_vertex) * events.shape[1] + as_tensor(refinement.zero_event)
+            carried.view(-1).index_fill_(0, where, 0)
         values[name] = carried
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor
 
+from .arrays import Array, arange, as_tensor, bincount, lerp, take, zero_between
 from .order import argsort_along, is_first, ragged_arange, starts_of
 from .signs import EventTable, set_bits
-from .subdivision import Subdivision
+from .subdivision import Subdivision, cut_segments
 
 CACHE_ELEMENTS = 2**17  # one megabyte of float64: wide rows are gathered and interpolated within the cache
 
@@ -18,22 +20,23 @@ CACHE_ELEMENTS = 2**17  # one megabyte of float64: wide rows are gathered and in
 class Births:
     """New vertices, each on the segment between two older ones: ``(1 - t) * parents[0] + t * parents[1]``."""
 
-    parents: Tensor
-    t: Tensor
+    parents: Array
+    t: Array
 
-    def interpolate(self, values: Tensor, out: Tensor | None = None) -> Tensor:
+    def place(self, vertices: Array) -> Array:
+        """(n, 2) coordinates of the new vertices, from the (V, 2) of all that may be parents."""
+        return lerp(take(vertices, self.parents[:, 0]), take(vertices, self.parents[:, 1]), self.t[:, None])
+
+    def interpolate(self, values: Tensor, out: Tensor) -> None:
         """Rows for the new vertices, from the (V, ...) rows of their parents; affine values only."""
-        if out is None:
-            out = values.new_zeros((len(self.t), *values.shape[1:]))
-        t = self.t.to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
-        first, second = self.parents.unbind(1)
+        t = as_tensor(self.t).to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
+        first, second = as_tensor(self.parents).unbind(1)
         width = max(1, values[:1].numel())
         step = max(1, len(self.t) if values.is_cuda else CACHE_ELEMENTS // width)
         for start in range(0, len(self.t), step):
             rows = slice(start, start + step)
             ends = values.index_select(0, first[rows]), values.index_select(0, second[rows])
             torch.lerp(*ends, t[rows], out=out[rows])
-        return out
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,18 @@ class Gaps:
         The smallest distance that was kept, as a multiple of the tolerance; infinity if there is none.
     """
 
-    merged: Tensor
+    merged: Array
     smallest: float
 
     @classmethod
-    def between(cls, line: Tensor, t: Tensor, length: Tensor, tolerance: float) -> Gaps:
+    def between(cls, line: Array, t: Array, length: Array, tolerance: float) -> Gaps:
         """Of positions sorted by line and t; `length` (n,) is that of each position's line."""
         merged = ~is_first(line)
-        distance = t.diff() * length[1:]
+        distance = (t[1:] - t[:-1]) * length[1:]
         apart = distance > tolerance
-        kept = torch.where(merged[1:] & apart, distance, torch.inf)
+        kept = distance[merged[1:] & apart]
         merged[1:] &= ~apart
-        return cls(merged, float(kept.amin()) / tolerance if len(kept) else torch.inf)
+        return cls(merged, float(kept.min()) / tolerance if len(kept) else inf)
 
 
 @dataclass(frozen=True)
@@ -80,18 +83,18 @@ class Crossings:
         Between neighbours on one edge.
     """
 
-    edge: Tensor
-    event: Tensor
-    node: Tensor
+    edge: Array
+    event: Array
+    node: Array
     births: Births
-    pieces: Tensor
-    first_piece: Tensor
+    pieces: Array
+    first_piece: Array
     gaps: Gaps
 
-    def rank(self) -> Tensor:
+    def rank(self) -> Array:
         """(K,) position of each crossing's vertex among the new vertices of its edge."""
         # An edge with k new vertices has k + 1 pieces: so many nodes stand before the edge's first piece.
-        return self.node - (self.first_piece[:-1].index_select(0, self.edge) - self.edge)
+        return self.node - (take(self.first_piece, self.edge) - self.edge)
 
 
 def cross_edges(mesh: Subdivision, events: EventTable, length_tolerance: float) -> Crossings:
@@ -99,38 +102,34 @@ def cross_edges(mesh: Subdivision, events: EventTable, length_tolerance: float) 
 
     Both regions of an edge see the same new vertices, because the edge is split once.
     """
-    first, second = mesh.edges.unbind(1)
-    opposite = events.positive.index_select(0, first) & events.negative.index_select(0, second)
-    opposite |= events.negative.index_select(0, first) & events.positive.index_select(0, second)
+    first, second = mesh.edges[:, 0], mesh.edges[:, 1]
+    opposite = take(events.positive, first) & take(events.negative, second)
+    opposite |= take(events.negative, first) & take(events.positive, second)
     edge, event = set_bits(opposite)
 
-    z0 = events.at(first.index_select(0, edge), event)
-    z1 = events.at(second.index_select(0, edge), event)
-    t = z0 / (z0 - z1)
+    z0, z1 = events.at(take(first, edge), event), events.at(take(second, edge), event)
+    t = zero_between(z0, z1)
     order = argsort_along(edge, t)
-    edge, event, t = (x.index_select(0, order) for x in (edge, event, t))
+    edge, event, t = (take(x, order) for x in (edge, event, t))
 
-    length = mesh.edge_lengths().index_select(0, edge)
+    length = take(mesh.edge_lengths(), edge)
     gaps = Gaps.between(edge, t, length, length_tolerance)
     new = ~gaps.merged
-    node = new.long().cumsum(0) - 1
+    node = new.cumsum(0) - 1
     node_edge = edge[new]
-    pieces = 1 + torch.bincount(node_edge, minlength=len(mesh.edges))
-    births = Births(mesh.edges.index_select(0, node_edge), t[new])
+    pieces = 1 + bincount(node_edge, len(mesh.edges))
+    births = Births(take(mesh.edges, node_edge), t[new])
     return Crossings(edge, event, node, births, pieces, starts_of(pieces), gaps)
 
 
-def split_edges(mesh: Subdivision, crossings: Crossings) -> Tensor:
+def split_edges(mesh: Subdivision, crossings: Crossings) -> Array:
     """(E', 2) end vertices of the pieces, edge after edge; new vertices follow the old ones in number."""
-    owner, rank = ragged_arange(crossings.pieces)
-    node = len(mesh.vertices) + crossings.first_piece.index_select(0, owner) - owner + rank
-    ends = mesh.edges.index_select(0, owner)
-    source = torch.where(rank == 0, ends[:, 0], node - 1)
-    target = torch.where(rank + 1 == crossings.pieces.index_select(0, owner), ends[:, 1], node)
-    return torch.stack([source, target], dim=1)
+    n_old, n_new = len(mesh.vertices), len(crossings.births.t)
+    born = arange(n_old, n_old + n_new, mesh.edges)
+    return cut_segments(crossings.pieces, mesh.edges[:, 0], mesh.edges[:, 1], born)
 
 
-def expand_loops(mesh: Subdivision, crossings: Crossings) -> tuple[Tensor, Tensor]:
+def expand_loops(mesh: Subdivision, crossings: Crossings) -> tuple[Array, Array]:
     """Every half-edge replaced by its pieces.
 
     Returns
@@ -139,9 +138,8 @@ def expand_loops(mesh: Subdivision, crossings: Crossings) -> tuple[Tensor, Tenso
     first_slot : (S + 1,) where the pieces of each old half-edge begin in `loops`
     """
     old_edge, backward = mesh.loops >> 1, mesh.loops & 1
-    pieces = crossings.pieces.index_select(0, old_edge)
+    pieces = take(crossings.pieces, old_edge)
     owner, rank = ragged_arange(pieces)
-    backward_here = backward.index_select(0, owner)
-    along = torch.where(backward_here == 1, pieces.index_select(0, owner) - 1 - rank, rank)
-    piece = crossings.first_piece.index_select(0, old_edge.index_select(0, owner)) + along
-    return 2 * piece + backward_here, starts_of(pieces)
+    # Forwards from the first piece up, backwards from the last one down.
+    first = 2 * (take(crossings.first_piece, old_edge) + backward * (pieces - 1)) + backward
+    return take(first, owner) + (2 - 4 * take(backward, owner)) * rank, starts_of(pieces)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from .arrays import Array, arange, concat, repeat, take, zeros
 from .chords import Border, Chords, find_chords
 from .crossings import Births, cross_edges, expand_loops, split_edges
 from .linking import ChordEdges, cut_chords, link, trace_cycles
 from .meetings import Meetings, meet
+from .order import ragged_arange
 from .signs import EventTable
 from .subdivision import Subdivision
 
@@ -40,11 +41,11 @@ class Refinement:
 
     mesh: Subdivision
     births: tuple[Births, Births]
-    parent: Tensor
-    zero_vertex: Tensor
-    zero_event: Tensor
-    merged_vertex: Tensor
-    merged_event: Tensor
+    parent: Array
+    zero_vertex: Array
+    zero_event: Array
+    merged_vertex: Array
+    merged_event: Array
     smallest_gap: float
 
     def carry(self, values: Tensor) -> Tensor:
@@ -58,9 +59,7 @@ class Refinement:
         return extended
 
 
-def refine(
-    mesh: Subdivision, events: EventTable, event_unit: Tensor, layer: int, length_tolerance: float
-) -> Refinement:
+def refine(mesh: Subdivision, events: EventTable, event_unit: Array, layer: int, length_tolerance: float) -> Refinement:
     """Cut every region along the zero set of every event that changes sign in it.
 
     Parameters
@@ -74,54 +73,54 @@ def refine(
     pieces = split_edges(mesh, crossings)
     half_edges, first_slot = expand_loops(mesh, crossings)
     on_edges = crossings.births
-    vertices = torch.cat([mesh.vertices, on_edges.interpolate(mesh.vertices)])
+    vertices = concat([mesh.vertices, on_edges.place(mesh.vertices)])
 
-    start = first_slot.index_select(0, mesh.offsets)
-    size = start.diff()
+    start = take(first_slot, mesh.offsets)
+    size = start[1:] - start[:-1]
     border = Border(
         half_edge=half_edges,
-        vertex=pieces.reshape(-1).index_select(0, half_edges),
-        region=torch.repeat_interleave(size),
+        vertex=take(pieces.reshape(-1), half_edges),
+        region=ragged_arange(size)[0],
         start=start[:-1],
         size=size,
     )
     chords = find_chords(mesh, events, crossings, border, first_slot)
     n_on_edges = len(vertices)
     meetings, chord_edges, cycles, offsets = _subdivide(chords, border, on_edges, events, vertices, length_tolerance)
-    vertices = torch.cat([vertices, meetings.births.interpolate(vertices)])
+    vertices = concat([vertices, meetings.births.place(vertices)])
 
-    inner = torch.arange(n_on_edges, len(vertices), device=vertices.device)
-    vertex_of_node = torch.cat([border.vertex, inner])
-    codes = torch.cat([half_edges, torch.arange(2 * len(chord_edges.chord), device=inner.device) + 2 * len(pieces)])
-    region_of = torch.cat([border.region, _region_of_half_edges(chords, chord_edges, border)])
-    parent = region_of.index_select(0, cycles.index_select(0, offsets[:-1]))
-    unit = event_unit.index_select(0, chords.event).index_select(0, chord_edges.chord)
+    n_pieces, n_edges = len(pieces), len(pieces) + len(chord_edges.chord)
+    vertex_of_node = concat([border.vertex, arange(n_on_edges, len(vertices), vertices)])
+    codes = concat([half_edges, arange(2 * n_pieces, 2 * n_edges, vertices)])
+    region_of = concat([border.region, _region_of_half_edges(chords, chord_edges, border)])
+    parent = take(region_of, take(cycles, offsets[:-1]))
+    unit = take(take(event_unit, chords.event), chord_edges.chord)
     refined = Subdivision(
         vertices=vertices,
-        edges=torch.cat([pieces, vertex_of_node.index_select(0, chord_edges.nodes.reshape(-1)).reshape(-1, 2)]),
-        edge_layer=torch.cat([mesh.edge_layer.repeat_interleave(crossings.pieces), torch.full_like(unit, layer)]),
-        edge_unit=torch.cat([mesh.edge_unit.repeat_interleave(crossings.pieces), unit]),
-        loops=codes.index_select(0, cycles),
+        edges=concat([pieces, take(vertex_of_node, chord_edges.nodes.reshape(-1)).reshape(-1, 2)]),
+        edge_layer=concat([repeat(mesh.edge_layer, crossings.pieces), zeros(len(unit), unit) + layer]),
+        edge_unit=concat([repeat(mesh.edge_unit, crossings.pieces), unit]),
+        loops=take(codes, cycles),
         offsets=offsets,
-        window=mesh.window.index_select(0, parent),
+        window=take(mesh.window, parent),
     )
     return Refinement(
         mesh=refined,
         births=(on_edges, meetings.births),
         parent=parent,
-        zero_vertex=torch.cat([len(mesh.vertices) + crossings.node, n_on_edges + meetings.node]),
-        zero_event=torch.cat([crossings.event, chords.event.index_select(0, meetings.chord)]),
-        merged_vertex=torch.cat(
+        zero_vertex=concat([len(mesh.vertices) + crossings.node, n_on_edges + meetings.node]),
+        zero_event=concat([crossings.event, take(chords.event, meetings.chord)]),
+        merged_vertex=concat(
             [len(mesh.vertices) + crossings.node[crossings.gaps.merged], n_on_edges + meetings.merged_node]
         ),
-        merged_event=torch.cat([crossings.event[crossings.gaps.merged], meetings.merged_event]),
+        merged_event=concat([crossings.event[crossings.gaps.merged], meetings.merged_event]),
         smallest_gap=min(crossings.gaps.smallest, meetings.gaps.smallest),
     )
 
 
 def _subdivide(
-    chords: Chords, border: Border, on_edges: Births, events: EventTable, vertices: Tensor, length_tolerance: float
-) -> tuple[Meetings, ChordEdges, Tensor, Tensor]:
+    chords: Chords, border: Border, on_edges: Births, events: EventTable, vertices: Array, length_tolerance: float
+) -> tuple[Meetings, ChordEdges, Array, Array]:
     """Where the chords meet, the edges that this makes of them, and the regions' cycles with their offsets.
 
     Lines that are parallel but for a few roundings meet at places that rounding makes contradict one another. Euler's
@@ -137,7 +136,6 @@ def _subdivide(
     return meetings, chord_edges, cycles, offsets
 
 
-def _region_of_half_edges(chords: Chords, edges: ChordEdges, border: Border) -> Tensor:
+def _region_of_half_edges(chords: Chords, edges: ChordEdges, border: Border) -> Array:
     """(2F,) region that each chord half-edge lies in."""
-    region = border.region.index_select(0, chords.first).index_select(0, edges.chord)
-    return region.repeat_interleave(2)
+    return repeat(take(take(border.region, chords.first), edges.chord), 2)

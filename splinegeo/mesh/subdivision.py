@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import torch
-from torch import Tensor
-
+from .arrays import Array, arange, argsort, bincount, columns, concat, flags, positions, put, repeat, take, where, zeros
 from .order import ragged_arange, starts_of
 
 BORDER = -1
@@ -35,83 +33,111 @@ class Subdivision:
         Which window each region lies in.
     """
 
-    vertices: Tensor
-    edges: Tensor
-    edge_layer: Tensor
-    edge_unit: Tensor
-    loops: Tensor
-    offsets: Tensor
-    window: Tensor
+    vertices: Array
+    edges: Array
+    edge_layer: Array
+    edge_unit: Array
+    loops: Array
+    offsets: Array
+    window: Array
 
     @property
     def n_regions(self) -> int:
         """Number of regions, over all windows."""
         return len(self.window)
 
-    def edge_lengths(self) -> Tensor:
+    def sizes(self) -> Array:
+        """(R,) number of corners of each region."""
+        return self.offsets[1:] - self.offsets[:-1]
+
+    def edge_lengths(self) -> Array:
         """(E,) lengths of the edges."""
-        first, second = (self.vertices.index_select(0, end) for end in self.edges.unbind(1))
-        return (second - first).norm(dim=1)
+        first, second = take(self.vertices, self.edges[:, 0]), take(self.vertices, self.edges[:, 1])
+        return distances(first, second)
 
-    def loop_vertices(self) -> Tensor:
+    def loop_vertices(self) -> Array:
         """(S,) source vertex of each half-edge of the loops."""
-        return self.edges.reshape(-1).index_select(0, self.loops)
+        return take(self.edges.reshape(-1), self.loops)
 
-    def loop_regions(self) -> Tensor:
+    def loop_regions(self) -> Array:
         """(S,) region that each half-edge of the loops belongs to."""
-        return torch.repeat_interleave(self.offsets.diff())
+        return ragged_arange(self.sizes())[0]
 
-    def slot_of_half_edge(self) -> Tensor:
+    def slot_of_half_edge(self) -> Array:
         """(2E,) position in `loops` of each half-edge; -1 outside the window."""
-        slots = self.loops.new_full((2 * len(self.edges),), -1)
-        return slots.scatter_(0, self.loops, torch.arange(len(self.loops), device=self.loops.device))
+        slots = zeros(2 * len(self.edges), self.loops) - 1
+        return put(slots, self.loops, arange(0, len(self.loops), self.loops))
 
-    def loops_of(self, regions: Tensor) -> tuple[Tensor, Tensor]:
+    def loops_of(self, regions: Array) -> tuple[Array, Array]:
         """Loops of some regions (n,), and the (n + 1,) offsets of each in them."""
-        sizes = self.offsets.diff()[regions]
+        sizes = take(self.sizes(), regions)
         offsets = starts_of(sizes)
-        shift = torch.repeat_interleave(self.offsets[regions] - offsets[:-1], sizes)
-        return self.loops[torch.arange(len(shift), device=shift.device) + shift], offsets
+        shift = repeat(take(self.offsets, regions) - offsets[:-1], sizes)
+        return take(self.loops, arange(0, len(shift), shift) + shift), offsets
 
-    def edge_regions(self) -> Tensor:
+    def edge_regions(self) -> Array:
         """(E, 2) regions on the left of each edge and of its reverse; -1 outside the window."""
-        regions = self.loops.new_full((2 * len(self.edges),), -1)
-        return regions.scatter_(0, self.loops, self.loop_regions()).reshape(-1, 2)
+        regions = zeros(2 * len(self.edges), self.loops) - 1
+        return put(regions, self.loops, self.loop_regions()).reshape(-1, 2)
 
-    def vertex_windows(self) -> Tensor:
+    def vertex_windows(self) -> Array:
         """(V,) window that each vertex lies in."""
-        windows = self.loops.new_zeros(len(self.vertices))
-        return windows.scatter_(0, self.loop_vertices(), torch.repeat_interleave(self.window, self.offsets.diff()))
+        windows = zeros(len(self.vertices), self.window)
+        return put(windows, self.loop_vertices(), repeat(self.window, self.sizes()))
 
-    def next_slot(self) -> Tensor:
+    def next_slot(self) -> Array:
         """(S,) position in `loops` that follows each position, cyclically within its region."""
-        following = torch.arange(1, len(self.loops) + 1, device=self.loops.device)
+        following = arange(1, len(self.loops) + 1, self.loops)
         following[self.offsets[1:] - 1] = self.offsets[:-1]
         return following
 
-    def with_vertices(self, vertices: Tensor) -> Subdivision:
+    def with_vertices(self, vertices: Array) -> Subdivision:
         """The same topology at other coordinates."""
         return replace(self, vertices=vertices)
 
 
-def windows(polygons: Sequence[Tensor]) -> Subdivision:
+def distances(one: Array, other: Array) -> Array:
+    """(n,) lengths of the segments between points (n, 2)."""
+    difference = other - one
+    x, y = difference[:, 0], difference[:, 1]
+    return (x * x + y * y) ** 0.5
+
+
+def cut_segments(n_pieces: Array, first: Array, second: Array, inner: Array) -> Array:
+    """(n, 2) end nodes of the pieces of segments, segment after segment, each from its first end to its second.
+
+    Parameters
+    ----------
+    n_pieces, first, second : (m,) of each segment: into how many pieces it is cut, and its end nodes
+    inner : (n - m,) the nodes at which they are cut, segment after segment
+    """
+    last = n_pieces.cumsum(0) - 1
+    goes_on = flags(len(inner) + len(last), True, inner)
+    goes_on[last] = False
+    piece = positions(goes_on)
+    ends = zeros((len(goes_on), 2), inner)
+    ends[piece, 1] = ends[piece + 1, 0] = inner
+    ends[last, 1], ends[last - n_pieces + 1, 0] = second, first
+    return ends
+
+
+def windows(polygons: Sequence[Array]) -> Subdivision:
     """One region per polygon; each polygon is (N, 2), counter-clockwise and convex."""
-    vertices = torch.cat(list(polygons))
-    device = vertices.device
-    sizes = torch.tensor([len(p) for p in polygons], device=device)
+    vertices = concat(list(polygons))
+    sizes = concat([zeros(1, polygon) + len(polygon) for polygon in polygons])
     offsets = starts_of(sizes)
     owner, rank = ragged_arange(sizes)
-    source = torch.arange(len(vertices), device=device)
+    source = arange(0, len(vertices), vertices)
     target = offsets[owner] + (rank + 1) % sizes[owner]
-    border = torch.full_like(source, BORDER)
+    border = zeros(len(source), vertices) + BORDER
     return Subdivision(
         vertices=vertices,
-        edges=torch.stack([source, target], dim=1),
+        edges=columns(source, target),
         edge_layer=border,
         edge_unit=border,
         loops=2 * source,
         offsets=offsets,
-        window=torch.arange(len(polygons), device=device),
+        window=arange(0, len(polygons), vertices),
     )
 
 
@@ -119,8 +145,10 @@ def sort_by_window(mesh: Subdivision, n_windows: int) -> tuple[Subdivision, list
     """Vertices, edges and regions in the order of their windows, and where each window begins in each of the three."""
     if n_windows == 1:
         return mesh, [[0, len(mesh.vertices)], [0, len(mesh.edges)], [0, mesh.n_regions]]
-    of = mesh.vertex_windows(), mesh.window[mesh.edge_regions().amax(1)], mesh.window
-    vertices, edges, regions = (torch.sort(window, stable=True).indices for window in of)
+    regions = mesh.edge_regions()
+    inside = where(regions[:, 0] < 0, regions[:, 1], regions[:, 0])
+    of = mesh.vertex_windows(), mesh.window[inside], mesh.window
+    vertices, edges, regions = (argsort(window) for window in of)
     new_vertex, new_edge = _rank(vertices), _rank(edges)
     loops, offsets = mesh.loops_of(regions)
     ordered = Subdivision(
@@ -132,9 +160,9 @@ def sort_by_window(mesh: Subdivision, n_windows: int) -> tuple[Subdivision, list
         offsets=offsets,
         window=mesh.window[regions],
     )
-    return ordered, [[0, *torch.bincount(window, minlength=n_windows).cumsum(0).tolist()] for window in of]
+    return ordered, [[0, *bincount(window, n_windows).cumsum(0).tolist()] for window in of]
 
 
-def _rank(order: Tensor) -> Tensor:
+def _rank(order: Array) -> Array:
     """Inverse permutation."""
-    return torch.zeros_like(order).scatter_(0, order, torch.arange(len(order), device=order.device))
+    return put(zeros(len(order), order), order, arange(0, len(order), order))

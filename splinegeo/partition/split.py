@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..mesh import Subdivision, sort_by_window
+from ..mesh import Subdivision, on_host, sort_by_window
 from ..network import Section
 from ..slices import Slice
 from .certificate import Certificate
@@ -50,14 +50,14 @@ def split_windows(
     """One partition per window, each with its own numbering, from one subdivision of all of them."""
     mesh, starts = sort_by_window(mesh, len(domains))
     arrays = {
-        "vertices": as_numpy(mesh.vertices).astype(np.float64),
-        "edges": as_numpy(mesh.edges),
-        "edge_regions": as_numpy(mesh.edge_regions()),
-        "edge_layer": as_numpy(mesh.edge_layer),
-        "edge_unit": as_numpy(mesh.edge_unit),
-        "region_vertices": as_numpy(mesh.loop_vertices()),
-        "region_edges": as_numpy(mesh.loops >> 1),
-        "region_offsets": as_numpy(mesh.offsets),
+        "vertices": on_host(mesh.vertices).astype(np.float64),
+        "edges": on_host(mesh.edges),
+        "edge_regions": on_host(mesh.edge_regions()),
+        "edge_layer": on_host(mesh.edge_layer),
+        "edge_unit": on_host(mesh.edge_unit),
+        "region_vertices": on_host(mesh.loop_vertices()),
+        "region_edges": on_host(mesh.loops >> 1),
+        "region_offsets": on_host(mesh.offsets),
     }
     parts = []
     for k, (domain, frame) in enumerate(zip(domains, frames, strict=True)):

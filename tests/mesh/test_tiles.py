@@ -3,27 +3,20 @@
 from dataclasses import replace
 from itertools import pairwise
 
+import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splinegeo.mesh import BORDER, cut_into_tiles, decide_signs, refine, windows
+from splinegeo.mesh import cut_into_tiles
 from splinegeo.mesh.seams import Seam, match
-from splinegeo.tolerance import Tolerance
 
-TOLERANCE = Tolerance.of(torch.float64)
-SQUARE = torch.tensor([[-2.0, -2.0], [2.0, -2.0], [2.0, 2.0], [-2.0, 2.0]], dtype=torch.float64)
+from .lines import TOLERANCE, array, assert_sound, cut, host, square, windows
+
+SQUARE = square(2.0)
 SMALL = st.integers(-4, 4)
 LINES = st.lists(st.tuples(SMALL, SMALL, SMALL), min_size=1, max_size=8)
-reproducible = settings(derandomize=True, deadline=None, max_examples=40)
-
-
-def cut(mesh, lines, layer=0):
-    lines = torch.as_tensor(lines, dtype=torch.float64)
-    z = mesh.vertices @ lines[:, :2].T + lines[:, 2]
-    events = decide_signs(z, TOLERANCE.value * (2 * lines[:, :2].abs().sum(1) + lines[:, 2].abs()))
-    return refine(mesh, events, torch.arange(len(lines)), layer, TOLERANCE.length).mesh
+reproducible = settings(derandomize=True, deadline=None, max_examples=30)
 
 
 def in_tiles(mesh, n_tiles, refine_tile):
@@ -38,16 +31,6 @@ def geometry(mesh):
     regions = sorted(sorted(points[v] for v in vertex[a:b]) for a, b in pairwise(offsets))
     labels = zip(mesh.edges.tolist(), mesh.edge_layer.tolist(), mesh.edge_unit.tolist(), strict=True)
     return regions, sorted((sorted((points[a], points[b])), layer, unit) for (a, b), layer, unit in labels)
-
-
-def assert_sound(mesh, n_windows=1):
-    assert len(mesh.vertices) - len(mesh.edges) + mesh.n_regions == n_windows
-    regions = mesh.edge_regions()
-    inner = mesh.edge_layer != BORDER
-    assert (regions[inner] >= 0).all()
-    assert ((regions[~inner] >= 0).sum(1) == 1).all()
-    sides = torch.bincount(mesh.loops, minlength=2 * len(mesh.edges)).reshape(-1, 2).sum(1)
-    assert torch.equal(sides, torch.where(inner, 2, 1))
 
 
 @reproducible
@@ -70,8 +53,8 @@ def test_tiles_of_tiles(first, second, third):
 
 
 def test_tiles_are_balanced_and_keep_to_windows():
-    lines = torch.randn(40, 3, generator=torch.Generator().manual_seed(0)).double()
-    mesh = cut(windows([SQUARE, SQUARE + 10]), torch.cat([lines, lines]))
+    lines = np.random.default_rng(0).standard_normal((40, 3))
+    mesh = cut(windows([SQUARE, square(2.0, 10.0)]), np.concatenate([lines, lines]))
     tiling = cut_into_tiles(mesh, 4)
     sizes = [len(tile.mesh.loops) for tile in tiling.tiles]
     assert len(sizes) == 4
@@ -91,14 +74,14 @@ def test_sides_that_decided_differently_get_the_vertices_of_both():
     # A vertical seam between two halves; the left one is cut by two levels, the right one by one of them only.
     mesh = cut(windows([SQUARE]), [(1, 0, 0)])
     tiling = cut_into_tiles(mesh, 2)
-    left = int(tiling.tiles[0].mesh.vertices[:, 0].amax() > 0)
+    left = int(tiling.tiles[0].mesh.vertices[:, 0].max() > 0)
     lines = {left: [(0, 1, -1), (0, 1, 1)], 1 - left: [(0, 1, 1)]}
     refined = [cut(tile.mesh, lines[i], 1) for i, tile in enumerate(tiling.tiles)]
     stitched = tiling.stitch(refined, TOLERANCE.length)
     assert_sound(stitched)
     assert (stitched.n_regions, len(stitched.vertices)) == (5, 6 + 2 + 3)
     # The region beside the lonely end has it as a corner of 180 degrees.
-    assert sorted(stitched.offsets.diff().tolist()) == [4, 4, 4, 4, 5]
+    assert sorted(stitched.sizes().tolist()) == [4, 4, 4, 4, 5]
 
 
 def test_ends_that_rounding_moved_apart_stay_one_vertex():
@@ -114,14 +97,14 @@ def test_ends_that_rounding_moved_apart_stay_one_vertex():
 
 def test_pieces_are_traced_from_the_first_end_to_the_second():
     mesh = cut(windows([SQUARE]), [(0, 1, level / 10) for level in (3, -5, 11, 0)])
-    side = torch.nonzero((mesh.vertices[mesh.edges][:, :, 0] == 2).all(dim=1))[:, 0]
-    shuffled = side[torch.tensor([3, 0, 4, 1, 2])]
-    ends = torch.tensor([[1, 2]]).expand(5, 2)  # the window's right border
-    seam = Seam.trace(mesh, shuffled, torch.zeros(5, dtype=torch.int64), ends)
-    heights = mesh.vertices[mesh.edges[seam.piece]][:, :, 1]
-    assert heights[0, 0] == -2
-    assert torch.equal(heights[1:, 0], heights[:-1, 1])
-    assert match([mesh, mesh], [seam, seam], torch.zeros(1, 2, 2), 1e-9)[0][0] is mesh
+    side = np.flatnonzero((host(mesh).vertices[host(mesh).edges][:, :, 0] == 2).all(axis=1))
+    shuffled = array(side[[3, 0, 4, 1, 2]])
+    ends = array([[1, 2]] * 5)  # the window's right border
+    seam = Seam.trace(mesh, shuffled, array([0] * 5), ends)
+    heights = mesh.vertices[mesh.edges[seam.piece]][:, :, 1].tolist()
+    assert heights[0][0] == -2
+    assert [low for low, _ in heights[1:]] == [high for _, high in heights[:-1]]
+    assert match([mesh, mesh], [seam, seam], array(np.zeros((1, 2, 2))), 1e-9)[0][0] is mesh
 
 
 @pytest.mark.parametrize("n_tiles", [1, 2])
