@@ -157,8 +157,8 @@ class Walk:
             network.magnitude(step, magnitudes)
         else:
             # After `_carry` every live tensor has memory of its own: one that nobody needs any more is overwritten.
-            network.overwrite(step, values, n_rows, CACHE_ELEMENTS)
-            magnitudes[step.name] = _largest(values[step.name])
+            chunks = network.bend(step, values, n_rows, CACHE_ELEMENTS)
+            magnitudes[step.name] = torch.stack([chunk.abs().amax(dim=0) for chunk in chunks]).amax(dim=0, keepdim=True)
         network.release(step, values)
         network.release(step, magnitudes)
 
@@ -172,12 +172,6 @@ def _carry(values: Environment, refinement: Refinement, step: Step, events: Tens
             where = as_tensor(refinement.zero_vertex) * events.shape[1] + as_tensor(refinement.zero_event)
             carried.view(-1).index_fill_(0, where, 0)
         values[name] = carried
-
-
-def _largest(values: Tensor) -> Tensor:
-    """(1, ...) largest magnitude over the rows, chunk by chunk within the cache."""
-    rows = len(values) if values.is_cuda else max(1, CACHE_ELEMENTS // max(1, values[0].numel()))
-    return torch.stack([chunk.abs().amax(dim=0) for chunk in values.split(rows)]).amax(dim=0, keepdim=True)
 
 
 def _entry_magnitudes(section: Section) -> Environment:

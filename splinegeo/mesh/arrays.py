@@ -169,14 +169,14 @@ def search(ordered: Array, x: Array, right: bool = False) -> Array:
     return torch.searchsorted(ordered, x, right=right)
 
 
-def argsort(key: Array) -> Array:
-    """Stable order of a column."""
-    if isinstance(key, np.ndarray):
-        # Sorting with vector instructions is twice as fast, but not stable: of no matter where no keys are equal.
-        order = np.argsort(key)
-        ordered = key.take(order)
-        return order if not (ordered[1:] == ordered[:-1]).any() else np.argsort(key, kind="stable")
-    return torch.sort(key, stable=True).indices
+def argsort(key: Array, stable: bool = True) -> Array:
+    """Order of a column; equal entries stay in theirs, if `stable`."""
+    if not isinstance(key, np.ndarray):
+        return torch.sort(key, stable=stable).indices
+    # Sorting with vector instructions is several times as fast, but not stable: of no matter where no keys are equal.
+    order = np.argsort(key)
+    ordered = key.take(order)
+    return np.argsort(key, kind="stable") if stable and (ordered[1:] == ordered[:-1]).any() else order
 
 
 def pack(bits: Array) -> Array:

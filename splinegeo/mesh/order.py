@@ -59,7 +59,7 @@ def is_first(*keys: Array) -> Array:
 
 def unique(x: Array) -> tuple[Array, Array]:
     """Ascending distinct entries, and which of them each entry is, in the shape of x."""
-    order = argsort(x.reshape(-1))
+    order = argsort(x.reshape(-1), stable=False)
     ordered = take(x.reshape(-1), order)
     first = is_first(ordered)
     return ordered[first], put(zeros(len(order), order), order, first.cumsum(0) - 1).reshape(x.shape)

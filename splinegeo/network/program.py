@@ -116,14 +116,19 @@ class Network:
             place.copy_(step.target(source, weight, *args, **kwargs))
         env[step.name] = result
 
-    def overwrite(self, step: Step, env: Environment, n_rows: int, chunk_elements: int) -> None:
-        """Run a nonlinearity; an element-wise one overwrites an input that no later step needs, within the cache."""
+    def bend(self, step: Step, env: Environment, n_rows: int, chunk_elements: int) -> Iterator[Tensor]:
+        """Run a nonlinearity; yields its rows chunk by chunk, each as it leaves the cache.
+
+        An element-wise one overwrites an input that no later step needs. The environment has the result in the end.
+        """
         (name, *others) = (n for n in step.inputs() if n in env)
         x = env[name]
         same_shape = tuple(x.shape[1:]) == self.unit_shapes[step.layer or 0]  # constants may widen it
         elementwise = step.operator in BREAKS and not self.is_maximum(step) and same_shape
         if others or not elementwise or name not in step.last_uses or x.is_cuda:
             self.execute(step, env, n_rows)
+            result = env[step.name]
+            yield from [result] if result.is_cuda else result.split(max(1, chunk_elements // max(1, result[0].numel())))
             return
         in_place = getattr(torch.ops.aten, f"{step.operator}_", None)
         rows = max(1, chunk_elements // max(1, x[0].numel()))
@@ -133,6 +138,7 @@ class Network:
                 in_place(*args, **kwargs)
             else:
                 chunk.copy_(step.target(*args, **kwargs))
+            yield chunk
         env[step.name] = x
 
     def release(self, step: Step, env: Environment) -> None:
