@@ -171,7 +171,7 @@ def _zero_along(events: EventTable, edge_births: Births, ends: Sequence[Array], 
     """Where along segments between two vertices, two (n,), the given events are zero, as fractions (n,)."""
     at_first, at_second = (_event_at(events, edge_births, end, event) for end in ends)
     t = zero_between(at_first, at_second)
-    return where(t == t, t, 0.5).clip(0, 1)  # neither end is off the line: anywhere between them
+    return where(t == t, t, 0.5).clip(0, 1)  # NaN: both ends are on the line, and anywhere between them will do
 
 
 def _event_at(events: EventTable, edge_births: Births, vertex: Array, event: Array) -> Array:

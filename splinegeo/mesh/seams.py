@@ -18,13 +18,14 @@ from .arrays import (
     positions,
     repeat,
     search,
+    take,
     tiny,
     where,
     zeros,
 )
 from .crossings import Births, Crossings, Gaps, expand_loops, split_edges
 from .linking import trace_cycles
-from .order import argsort_along, argsort_within, ragged_arange, starts_of
+from .order import argsort_along, argsort_within, is_first, ragged_arange, starts_of, unique
 from .subdivision import Subdivision, distances
 
 
@@ -54,6 +55,12 @@ class Seam:
         along = trace_cycles(order[search(here[order], there)])[0]
         return cls(piece[along], rank[along])
 
+    def uneven(self, n_both: Array) -> Array:
+        """Which edges of the seam have not half of their pieces here; `n_both` (F,) says how many there are."""
+        start = positions(is_first(self.rank))
+        rank, n_pieces = take(self.rank, start), concat([start[1:], start[:1] + len(self.rank)]) - start
+        return rank[2 * n_pieces != take(n_both, rank)]
+
 
 def match(
     meshes: Sequence[Subdivision], seams: Sequence[Seam], ends: Array, length_tolerance: float
@@ -69,12 +76,9 @@ def match(
     length_tolerance : vertices closer than this may be one
     """
     meshes, seams = list(meshes), list(seams)
-    n_pieces = [bincount(seam.rank, len(ends)) for seam in seams]
-    # On both sides there are as many as on one if and only if each is half of all.
-    n_both = sum(n_pieces)
-    unequal = sum((n > 0) & (2 * n != n_both) for n in n_pieces)
-    for rank in positions(unequal).tolist():
-        sides = [side for side, n in enumerate(n_pieces) if n[rank]]
+    n_both = bincount(concat([seam.rank for seam in seams]), len(ends))
+    for rank in unique(concat([seam.uneven(n_both) for seam in seams]))[0].tolist():
+        sides = [side for side, seam in enumerate(seams) if (seam.rank == rank).any()]
         inner = [_positions(meshes[side], seams[side], rank, ends[rank]) for side in sides]
         missing = _missing(inner[0], inner[1], length_tolerance / float(distances(ends[rank, :1], ends[rank, 1:])[0]))
         for side, own, new in zip(sides, inner, missing, strict=True):
@@ -108,7 +112,7 @@ def _missing(one: Array, other: Array, tolerance: float) -> tuple[list[float], l
 
 
 def _insert(mesh: Subdivision, seam: Seam, rank: int, own: Array, missing: list[float]) -> tuple[Subdivision, Seam]:
-    """Put vertices at fractions `new` of one edge of the seam, whose vertices lie at `own` so far."""
+    """Put vertices at the `missing` fractions of one edge of the seam, whose vertices lie at `own` so far."""
     if not missing:
         return mesh, seam
     pieces = seam.piece[seam.rank == rank]
