@@ -156,7 +156,6 @@ class Walk:
             network.execute_in_chunks(step, values, n_rows, CACHE_ELEMENTS)
             network.magnitude(step, magnitudes)
         else:
-            # After `_carry` every live tensor has memory of its own: one that nobody needs any more is overwritten.
             chunks = network.bend(step, values, n_rows, CACHE_ELEMENTS)
             magnitudes[step.name] = torch.stack([chunk.abs().amax(dim=0) for chunk in chunks]).amax(dim=0, keepdim=True)
         network.release(step, values)

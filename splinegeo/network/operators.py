@@ -44,6 +44,7 @@ JOINTLY_AFFINE = _names(
 SLOPED = _names("prelu _prelu_kernel")
 # They lay every patch of their input side by side before they multiply.
 CONVOLUTIONS = _names("conv1d conv2d conv3d convolution")
+PRODUCTS = CONVOLUTIONS | {"linear"}
 # Products: affine while at most one operand depends on the input.
 MULTILINEAR = _names(
     """

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .arguments import leaves, map_leaves
 from .maxima import MAXIMA, n_rounds, round_events, round_magnitudes, winners
-from .operators import BREAKS, COMPARISONS, CONVOLUTIONS, magnitude
+from .operators import BREAKS, COMPARISONS, CONVOLUTIONS, PRODUCTS, magnitude
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,28 @@ class Network:
         env[step.name] = step.target(*args, **kwargs)
 
     def execute_in_chunks(self, step: Step, env: Environment, n_rows: int, chunk_elements: int) -> None:
-        """Run one step; a convolution on so few rows at a time that the patches it lays side by side stay in cache."""
-        x = env.get(step.args[0].name) if step.operator in CONVOLUTIONS and isinstance(step.args[0], Ref) else None
+        """Run one step; a convolution or matrix product on so few rows at a time that its workspace stays in cache.
+
+        The results overwrite an input of the same shape that no later step needs: fresh memory would cost a matrix
+        product a fifth of its time, and the peak of memory is here.
+        """
+        x = env.get(step.args[0].name) if step.operator in PRODUCTS and isinstance(step.args[0], Ref) else None
         if x is None or x.is_cuda:
             self.execute(step, env, n_rows)
             return
         (_, weight, *args), kwargs = self.bind(step, env, n_rows)
         first = step.target(x[:1], weight, *args, **kwargs)
-        rows = max(1, chunk_elements // (first[0, 0].numel() * weight[0].numel()))
-        result = first.new_empty((n_rows, *first.shape[1:]))  # every row is written below
-        for source, place in zip(x.split(rows), result.split(rows), strict=True):
-            place.copy_(step.target(source, weight, *args, **kwargs))
+        overwrites = first.shape == x[:1].shape and _is_spare(step.args[0].name, step, env)
+        workspace = x[0].numel()
+        if step.operator in CONVOLUTIONS:  # lays the patches of its input side by side
+            workspace = first[0, 0].numel() * weight[0].numel()
+        elif not overwrites:
+            self.execute(step, env, n_rows)
+            return
+        rows = max(1, chunk_elements // workspace)
+        result = x if overwrites else first.new_empty((n_rows, *first.shape[1:]))  # every row is written below
+        for chunk, place in zip(x.split(rows), result.split(rows), strict=True):
+            place.copy_(step.target(chunk, weight, *args, **kwargs))
         env[step.name] = result
 
     def bend(self, step: Step, env: Environment, n_rows: int, chunk_elements: int) -> Iterator[Tensor]:
@@ -125,7 +136,7 @@ class Network:
         x = env[name]
         same_shape = tuple(x.shape[1:]) == self.unit_shapes[step.layer or 0]  # constants may widen it
         elementwise = step.operator in BREAKS and not self.is_maximum(step) and same_shape
-        if others or not elementwise or name not in step.last_uses or x.is_cuda:
+        if others or not elementwise or x.is_cuda or not _is_spare(name, step, env):
             self.execute(step, env, n_rows)
             result = env[step.name]
             yield from [result] if result.is_cuda else result.split(max(1, chunk_elements // max(1, result[0].numel())))
@@ -231,6 +242,15 @@ class Network:
 
         constants = {name: move(c) for name, c in self.constants.items()}
         return replace(self, constants=constants, dtype=dtype, device=torch.device(device or self.device))
+
+
+def _is_spare(name: str, step: Step, env: Environment) -> bool:
+    """Whether nobody needs the memory of an input after the step: neither the input, nor another view of it."""
+    if name not in step.last_uses or not env[name].is_contiguous():
+        return False
+    tensors = (leaf for leaf in leaves(env) if isinstance(leaf, Tensor))
+    memory = env[name].untyped_storage().data_ptr()
+    return sum(tensor.untyped_storage().data_ptr() == memory for tensor in tensors) == 1
 
 
 def _add_magnitudes(a: Any, b: Any) -> Tensor:
