@@ -109,8 +109,8 @@ def cross_edges(mesh: Subdivision, events: EventTable, length_tolerance: float) 
 
     z0, z1 = events.at(take(first, edge), event), events.at(take(second, edge), event)
     t = zero_between(z0, z1)
-    order = argsort_along(edge, t)
-    edge, event, t = (take(x, order) for x in (edge, event, t))
+    order = argsort_along(edge, t)  # the edges are in order already
+    event, t = take(event, order), take(t, order)
 
     length = take(mesh.edge_lengths(), edge)
     gaps = Gaps.between(edge, t, length, length_tolerance)

@@ -18,7 +18,7 @@ from .arrays import (
     zeros,
 )
 from .linking import trace_cycles
-from .order import ragged_arange, starts_of, unique
+from .order import owners, starts_of, unique
 from .subdivision import Subdivision
 
 
@@ -49,7 +49,7 @@ def dissolve(mesh: Subdivision, drop: Array, n_fixed_vertices: int) -> Dissoluti
     # lower: both directions of the chain agree on it.
     stays = ~passing[source]
     kept_slots = positions(stays)
-    region = ragged_arange(offsets[1:] - offsets[:-1])[0][kept_slots]
+    region = owners(offsets[1:] - offsets[:-1])[kept_slots]
     new_offsets = starts_of(bincount(region, len(window)))
     following = put(arange(1, len(kept_slots) + 1, loops), new_offsets[1:] - 1, new_offsets[:-1])
     next_kept = kept_slots[following]

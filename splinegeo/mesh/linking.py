@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .arrays import Array, arange, bincount, columns, concat, flags, minimum, positions, put, take, where, zeros
 from .chords import Border, Chords
 from .meetings import Meetings
-from .order import argsort_within, is_first, ragged_arange, starts_of
+from .order import argsort_within, is_first, owners, starts_of
 from .subdivision import cut_segments
 
 # Half-edges are fewer than 2³¹, and so are their distances along a cycle.
@@ -32,7 +32,7 @@ def cut_chords(chords: Chords, meetings: Meetings, n_positions: int) -> ChordEdg
     """Edges from each chord's first end through its inner vertices to its second end."""
     n_edges = bincount(meetings.chord, len(chords.first)) + 1
     nodes = cut_segments(n_edges, chords.first, chords.second, meetings.node + n_positions)
-    edges = ChordEdges(ragged_arange(n_edges)[0], nodes)
+    edges = ChordEdges(owners(n_edges), nodes)
     return _distinct(edges) if len(meetings.merged_node) else edges
 
 

@@ -19,6 +19,11 @@ def starts_of(counts: Array) -> Array:
     return starts
 
 
+def owners(counts: Array) -> Array:
+    """Owner of every element of a ragged array."""
+    return repeat(arange(0, len(counts), counts), counts)
+
+
 def ragged_arange(counts: Array) -> tuple[Array, Array]:
     """Owner and rank of every element of a ragged array.
 
@@ -26,7 +31,7 @@ def ragged_arange(counts: Array) -> tuple[Array, Array]:
     >>> ragged_arange(np.array([2, 0, 3]))
     (array([0, 0, 2, 2, 2]), array([0, 1, 0, 1, 2]))
     """
-    owner = repeat(arange(0, len(counts), counts), counts)
+    owner = owners(counts)
     starts = counts.cumsum(0) - counts
     return owner, arange(0, len(owner), owner) - take(starts, owner)
 

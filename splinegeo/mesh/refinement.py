@@ -11,7 +11,7 @@ from .chords import Border, Chords, find_chords
 from .crossings import Births, cross_edges, expand_loops, split_edges
 from .linking import ChordEdges, cut_chords, link, trace_cycles
 from .meetings import Meetings, meet
-from .order import ragged_arange
+from .order import owners
 from .signs import EventTable
 from .subdivision import Subdivision
 
@@ -80,7 +80,7 @@ def refine(mesh: Subdivision, events: EventTable, event_unit: Array, layer: int,
     border = Border(
         half_edge=half_edges,
         vertex=take(pieces.reshape(-1), half_edges),
-        region=ragged_arange(size)[0],
+        region=owners(size),
         start=start[:-1],
         size=size,
     )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from .arrays import Array, arange, argsort, bincount, columns, concat, flags, positions, put, repeat, take, where, zeros
-from .order import ragged_arange, starts_of
+from .order import owners, ragged_arange, starts_of
 
 BORDER = -1
 
@@ -61,7 +61,7 @@ class Subdivision:
 
     def loop_regions(self) -> Array:
         """(S,) region that each half-edge of the loops belongs to."""
-        return ragged_arange(self.sizes())[0]
+        return owners(self.sizes())
 
     def slot_of_half_edge(self) -> Array:
         """(2E,) position in `loops` of each half-edge; -1 outside the window."""
