@@ -41,6 +41,15 @@ class Front:
     step: int = 0
     refined: bool = False
 
+    @property
+    def is_in_rows(self) -> bool:
+        """Whether every live tensor has one row for each vertex; between two nonlinearities rows may lie otherwise."""
+        n_rows = len(self.mesh.vertices)
+        return self.values is None or all(
+            isinstance(value, Tensor) and len(value) == n_rows and len(self.magnitudes[name]) == 1
+            for name, value in self.values.items()
+        )
+
     def exceeded_by(self, n_vertices: int) -> bool:
         """Whether live tensors on so many new and old vertices exceed the budget beside those that there are."""
         needed = bytes_of(self.magnitudes) * (n_vertices + len(self.mesh.vertices))
@@ -65,7 +74,7 @@ def tiles_to_fit(network: Network, here: Front, crew_size: int) -> int:
     MemoryBudgetError
         If they do not fit although only one region is left.
     """
-    if here.budget is None:
+    if here.budget is None or not here.is_in_rows:
         return 1
     needed = _bytes_of_row(network, here) * len(here.mesh.vertices)
     if needed <= here.budget:

@@ -28,6 +28,7 @@ from ..mesh import (
 )
 from ..network import Environment, Section, Step
 from ..tolerance import Tolerance
+from .allocator import give_back
 from .crew import Crew
 from .decisions import Book
 from .front import Front, bytes_of, crowds, tiles_to_fit, tiles_to_share
@@ -98,6 +99,8 @@ class Walk:
         budget = here.budget and (here.budget - bytes_of(values or {})) // crew.size
 
         def finished(tile: Tile) -> Subdivision:
+            if here.budget is not None:
+                give_back()
             own = as_tensor(tile.vertices)
             rows = {name: value.index_select(0, own) for name, value in values.items()} if values else None
             part = share * len(tile.mesh.loops) / len(here.mesh.loops)

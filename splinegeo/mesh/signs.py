@@ -84,7 +84,7 @@ def decide_signs(values: Array, tolerance: Array) -> EventTable:
     tolerance : (m,) float, absolute, one per event
     """
     n_rows, n_events = values.shape
-    n_words = -(-n_events // _WORD)
+    n_words = max(1, -(-n_events // _WORD))
     uncertain = tolerance > 0  # otherwise nothing but zeros entered the value
     tolerance = tolerance.clip(min=tiny(values))
     positive, negative = zeros((n_rows, n_words), values), zeros((n_rows, n_words), values)

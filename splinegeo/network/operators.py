@@ -187,11 +187,18 @@ def spoiler(name: str, arguments: Mapping[str, Any]) -> str | None:
 
 
 # Written anew where PyTorch's own kernel will not do: the derivative of hardsigmoid is rounded to float32, rrelu has no
-# rule for vmap, and copy none for forward-mode differentiation.
+# rule for vmap, and copy none for forward-mode differentiation. `detach` would take the slope away from a function that
+# has one. Memory formats, which vmap does not know, change no value; without them, what was a view may need a copy.
 REWRITTEN: dict[str, Callable[..., Tensor]] = {
     "hardsigmoid": lambda x: torch.nn.functional.hardtanh(x / 6 + 0.5, 0, 1),
     "rrelu": lambda x, lower=1 / 8, upper=1 / 3, *_: torch.nn.functional.leaky_relu(x, (lower + upper) / 2),
     "copy": lambda place, source, *_: source.expand_as(place),
+    "detach": lambda x: x,
+    "clone": lambda x, **_: x.clone(memory_format=torch.contiguous_format),
+    "contiguous": lambda x, **_: x.contiguous(),
+    "_to_copy": lambda x, memory_format=None, **options: torch.ops.aten._to_copy(x, **options),
+    "view": lambda x, shape: x.reshape(shape),
+    "_unsafe_view": lambda x, shape: x.reshape(shape),
 }
 
 # Operators that compare two values rather than bend one.
@@ -203,7 +210,7 @@ def magnitude(name: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, A
 
     For a linear unit this is ``|w| · |a| + |b|``; rounding errors are a small multiple of it.
     """
-    if name in ("neg", "detach"):
+    if name == "neg":
         return args[0].abs()
     if name.endswith("batch_norm") or name == "_native_batch_norm_legit_no_training":
         x, weight, bias, mean, variance, *rest = args

@@ -122,7 +122,7 @@ class Network:
             self.execute(step, env, n_rows)
             return
         rows = max(1, chunk_elements // workspace)
-        result = x if overwrites else first.new_empty((n_rows, *first.shape[1:]))  # every row is written below
+        result = x if overwrites else first.new_empty((len(x), *first.shape[1:]))  # every row is written below
         for chunk, place in zip(x.split(rows), result.split(rows), strict=True):
             place.copy_(step.target(chunk, weight, *args, **kwargs))
         env[step.name] = result

@@ -36,6 +36,8 @@ def verify(network: Network, model: nn.Module, points: Tensor, until: str | None
         calls = zip(*(_module_outputs(model, x, until) for x in _twins(points)), strict=True)
         actual = network(points)
     expected = [torch.cat(outputs) for outputs in calls]
+    if not actual.numel():
+        raise InvalidInputError("the network has no outputs: its last layer has no units")
     if not all(torch.isfinite(outputs).all() for outputs in expected):
         raise NonFiniteError("the network's output is NaN or infinite at a random point of the slice")
     # A module that is called several times under several names is captured up to the call that `until` names.

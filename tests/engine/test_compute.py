@@ -189,6 +189,12 @@ def overflowing():
     return model
 
 
+def without_outputs():
+    model = default_mlp(2, 3, 1)
+    model[2].weight, model[2].bias = nn.Parameter(torch.zeros(0, 3)), nn.Parameter(torch.zeros(0))
+    return model
+
+
 def with_nan():
     model = default_mlp(2, 8, 1)
     with torch.no_grad():
@@ -203,6 +209,7 @@ def with_nan():
         (nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)), None, {}, sg.NotPiecewiseAffineError, "training mode"),
         (default_mlp(3, 4, 1), None, {}, sg.InvalidInputError, r"inputs of shape \(n, 2\)"),
         (with_nan(), None, {}, sg.NonFiniteError, "0.weight"),
+        (without_outputs(), None, {}, sg.InvalidInputError, "has no outputs"),
         (overflowing(), None, {}, sg.NonFiniteError, "overflow|infinite"),
         (nn.Sequential(nn.Linear(2, 3), nn.Softmax(-1)), None, {}, sg.NotPiecewiseAffineError, "softmax"),
         (default_mlp(2, 4, 1), None, {"until": "nine"}, sg.InvalidInputError, "no submodule 'nine'"),

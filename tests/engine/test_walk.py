@@ -12,6 +12,8 @@ from splinegeo.engine import front
 from splinegeo.engine.crew import Crew
 from splinegeo.testing import NETWORK_KINDS, assert_valid_partition, random_network
 
+from .zoo import ZOO
+
 
 @pytest.fixture
 def small_tiles(monkeypatch):
@@ -151,3 +153,14 @@ def test_a_crew_leaves_the_number_of_threads_as_it_was(two_threads):
         (item, 1, False) for item in range(3)
     ]
     assert torch.get_num_threads() == 2
+
+
+@pytest.mark.parametrize("max_memory", [12_000, 40_000])
+def test_rows_that_are_folded_between_nonlinearities_are_never_cut(max_memory):
+    factory, _, _ = ZOO["rows folded in between"]
+    torch.manual_seed(0)
+    model = factory().double()
+    whole = sg.compute_partition(model, square(3))
+    budgeted = sg.compute_partition(model, square(3), max_memory=max_memory)
+    assert budgeted.check(model).ok
+    assert_same(whole, budgeted)

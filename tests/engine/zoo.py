@@ -192,8 +192,68 @@ def _pool(pool, **options):
 
 PLANE, IMAGE, SEQUENCE, VOLUME = (2,), (1, 5, 5), (2, 7), (1, 3, 4, 3)
 
+
 # name -> (factory, input shape, half-width of the window)
+def _detached_branch(model, x):
+    h = torch.relu(model.first(x))
+    return model.last(torch.relu(model.middle(h)).detach() + h)
+
+
+def _convolution_folded_into_the_batch(model, x):
+    patches = F.relu(model.first(x)).view(-1, 4, 1, 3, 3).flatten(0, 1)
+    return F.relu(model.conv(patches).reshape(-1, 72))
+
+
+def _rows_folded_in_between(model, x):
+    tokens = F.relu(model.first(x)).view(-1, 4, 3)
+    folded = model.second(model.middle(tokens.flatten(0, 1))).view(-1, 40)
+    sequence = model.second(model.middle(tokens.transpose(0, 1))).transpose(0, 1).reshape(-1, 40)
+    return model.last(F.relu(folded)) + model.last(F.relu(0.5 - sequence))
+
+
+def _channels_last(model, x):
+    x = F.relu(model.first(x.contiguous(memory_format=torch.channels_last)))
+    x = F.relu(model.second(x.to(memory_format=torch.channels_last)))
+    return x.clone(memory_format=torch.channels_last).permute(0, 2, 3, 1).view(-1, 27)
+
+
+def _nothing_beside_something(model, x):
+    h = model.first(x)
+    return model.last(F.relu(model.middle(torch.cat([F.relu(h[:, :0]), F.relu(h)], dim=1))))
+
+
 ZOO = {
+    "detached branch": (
+        lambda: Written(_detached_branch, first=nn.Linear(2, 6), middle=nn.Linear(6, 6), last=nn.Linear(6, 2)),
+        PLANE,
+        3,
+    ),
+    "convolution folded into the batch": (
+        lambda: Written(_convolution_folded_into_the_batch, first=nn.Linear(2, 36), conv=nn.Conv2d(1, 2, 3, padding=1)),
+        PLANE,
+        1,
+    ),
+    "rows folded in between": (
+        lambda: Written(
+            _rows_folded_in_between,
+            first=nn.Linear(2, 12),
+            middle=nn.Linear(3, 3),
+            second=nn.Linear(3, 10),
+            last=nn.Linear(40, 2),
+        ),
+        PLANE,
+        1,
+    ),
+    "channels last": (
+        lambda: Written(_channels_last, first=nn.Conv2d(1, 3, 3, padding=1), second=nn.Conv2d(3, 3, 3)),
+        IMAGE,
+        1,
+    ),
+    "nothing beside something": (
+        lambda: Written(_nothing_beside_something, first=nn.Linear(2, 6), middle=nn.Linear(6, 4), last=nn.Linear(4, 2)),
+        PLANE,
+        3,
+    ),
     "leaky relu": (lambda: between(lambda h: F.leaky_relu(h, 0.2)), PLANE, 3),
     "prelu per channel": (lambda: nn.Sequential(nn.Linear(2, 5), _prelu(5), nn.Linear(5, 2)), PLANE, 3),
     "prelu of an image": (lambda: nn.Sequential(nn.Conv2d(1, 3, 3), _prelu(3), nn.Flatten()), IMAGE, 2),
