@@ -72,6 +72,8 @@ class Walk:
         for index in range(front.step, last + 1):
             self.crew.require_wanted()
             step, refined = steps[index], front.refined and index == front.step
+            if front.budget is not None:
+                give_back()
             here = Front(mesh, values, magnitudes, front.budget, index, refined)
             n_tiles = max(tiles_to_fit(network, here, self.crew.size), tiles_to_share(network, here, share))
             if n_tiles > 1 or values is None:
@@ -99,8 +101,6 @@ class Walk:
         budget = here.budget and (here.budget - bytes_of(values or {})) // crew.size
 
         def finished(tile: Tile) -> Subdivision:
-            if here.budget is not None:
-                give_back()
             own = as_tensor(tile.vertices)
             rows = {name: value.index_select(0, own) for name, value in values.items()} if values else None
             part = share * len(tile.mesh.loops) / len(here.mesh.loops)

@@ -155,7 +155,7 @@ def test_a_crew_leaves_the_number_of_threads_as_it_was(two_threads):
     assert torch.get_num_threads() == 2
 
 
-@pytest.mark.parametrize("max_memory", [12_000, 40_000])
+@pytest.mark.parametrize("max_memory", [20_000, 60_000])
 def test_rows_that_are_folded_between_nonlinearities_are_never_cut(max_memory):
     factory, _, _ = ZOO["rows folded in between"]
     torch.manual_seed(0)
