@@ -77,7 +77,7 @@ def compute_partition(
     NonFiniteError
         If a weight is NaN or infinite, or a value overflows.
     InvalidInputError
-        If the module does not take inputs of the slice's shape.
+        If the module does not take inputs of the slice's shape, or has no outputs.
     MemoryBudgetError
         If even the live tensors of one region would take more than `max_memory`; says how much would do.
 

@@ -171,8 +171,8 @@ def _carry(values: Environment, refinement: Refinement, step: Step, events: Tens
         own = value.data_ptr() == events.data_ptr() and name in step.inputs()
         carried = refinement.carry(value)
         if own:  # the events are this very tensor
-            where = as_tensor(refinement.zero_vertex) * events.shape[1] + as_tensor(refinement.zero_event)
-            carried.view(-1).index_fill_(0, where, 0)
+            entry = as_tensor(refinement.zero_vertex) * events.shape[1] + as_tensor(refinement.zero_event)
+            carried.view(-1).index_fill_(0, entry, 0)
         values[name] = carried
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 Array: TypeAlias = Any  # np.ndarray or Tensor: no common type has the operators of both
 
+CACHE_ELEMENTS = 2**17  # one megabyte of float64: several passes over so many stay in the cache
 _GATHER_BITS = 0x0102040810204080  # multiplies eight 0/1 bytes into the top byte of a word
 
 

@@ -8,12 +8,10 @@ from math import inf
 import torch
 from torch import Tensor
 
-from .arrays import Array, arange, as_tensor, bincount, lerp, take, zero_between
+from .arrays import CACHE_ELEMENTS, Array, arange, as_tensor, bincount, lerp, take, zero_between
 from .order import argsort_along, is_first, ragged_arange, starts_of
 from .signs import EventTable, set_bits
 from .subdivision import Subdivision, cut_segments
-
-CACHE_ELEMENTS = 2**17  # one megabyte of float64: wide rows are gathered and interpolated within the cache
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import inf
 
 from .arrays import (
+    CACHE_ELEMENTS,
     Array,
     any_bit,
     arange,
@@ -27,7 +28,6 @@ from .arrays import (
 )
 
 _WORD = 64
-_CHUNK_ELEMENTS = 2**17  # one megabyte of float64: the passes below stay in cache
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def decide_signs(values: Array, tolerance: Array) -> EventTable:
     tolerance = tolerance.clip(min=tiny(values))
     positive, negative = zeros((n_rows, n_words), values), zeros((n_rows, n_words), values)
     n_zero = zeros(n_rows, values)
-    step = n_rows if on_gpu(values) else max(1, _CHUNK_ELEMENTS // max(n_events, 1))
+    step = n_rows if on_gpu(values) else max(1, CACHE_ELEMENTS // max(n_events, 1))
     bits = flags(min(step, n_rows) * n_words * _WORD, False, values).reshape(-1, n_words * _WORD)
     every = pack((arange(0, n_words * _WORD, values) < n_events).reshape(1, -1))
     smallest, snapped = None, [zeros((0, 2), values)]

@@ -181,8 +181,9 @@ def _pairs(piece: Array, rank: Array) -> tuple[Array, Array]:
     piece, rank : (p,) all pieces, tile after tile; both tiles of an edge of the seam have equally many
     """
     piece = piece[argsort(rank)]
-    owner, within = ragged_arange(bincount(rank, 0))
-    first_half = 2 * within < take(bincount(rank, 0), owner)
+    n_pieces = bincount(rank, 0)
+    owner, within = ragged_arange(n_pieces)
+    first_half = 2 * within < take(n_pieces, owner)
     return piece[first_half], piece[~first_half]
 
 

@@ -197,7 +197,7 @@ REWRITTEN: dict[str, Callable[..., Tensor]] = {
     "clone": lambda x, **_: x.clone(memory_format=torch.contiguous_format),
     "contiguous": lambda x, **_: x.contiguous(),
     "_to_copy": lambda x, memory_format=None, **options: torch.ops.aten._to_copy(x, **options),
-    "view": lambda x, shape: x.reshape(shape),
+    "view": lambda x, shape: x.view(shape) if isinstance(shape, torch.dtype) else x.reshape(shape),
     "_unsafe_view": lambda x, shape: x.reshape(shape),
 }
 

@@ -31,6 +31,10 @@ def verify(network: Network, model: nn.Module, points: Tensor, until: str | None
     ------
     CaptureError
         If they differ by more than 1e-9 relative; names the first operator that does.
+    InvalidInputError
+        If the module or `until` does not return one tensor, or returns nothing in it.
+    NonFiniteError
+        If an output is NaN or infinite.
     """
     with torch.no_grad():
         calls = zip(*(_module_outputs(model, x, until) for x in _twins(points)), strict=True)
