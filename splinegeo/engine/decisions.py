@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..mesh import Array, EventTable, Refinement, Subdivision, on_host, repeat
+from ..mesh import Array, EventTable, Refinement, Subdivision, on_host, positions
 from ..partition import CLOSE_DECISION, Certificate, Frame
 from ..tolerance import Tolerance
 
@@ -27,14 +27,15 @@ class Decisions:
 
     tolerance: Tolerance
     smallest_margin: float = math.inf
-    _zeros: list[Array] = field(default_factory=list)
+    _zeros: list[tuple[Array, Array]] = field(default_factory=list)
     _found: list[tuple[Array, Array, int, Array, bool]] = field(default_factory=list)
 
     def record(self, before: Subdivision, events: EventTable, refinement: Refinement, units: Array, layer: int) -> None:
         """The decisions of one refinement of `before`."""
         self.smallest_margin = min(self.smallest_margin, events.smallest_margin, refinement.smallest_gap)
-        if events.n_zero.any():
-            self._zeros.append(repeat(before.vertex_windows(), events.n_zero))
+        where = positions(events.n_zero)
+        if len(where):
+            self._zeros.append((before.vertex_windows()[where], events.n_zero[where]))
         vertex, event = events.snapped
         self._add(before, vertex, units[event], layer, False)
         self._add(refinement.mesh, refinement.merged_vertex, units[refinement.merged_event], layer, True)
@@ -47,8 +48,8 @@ class Decisions:
         """One certificate per window."""
         windows, close = self._gather()
         n_zero = np.zeros(len(frames), np.int64)
-        for window in self._zeros:
-            n_zero += np.bincount(on_host(window), minlength=len(frames))
+        for window, count in self._zeros:
+            np.add.at(n_zero, on_host(window), on_host(count))
         certificates = []
         for k, frame in enumerate(frames):
             own = close[windows == k]

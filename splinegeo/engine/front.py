@@ -7,8 +7,9 @@ from math import ceil
 
 from torch import Tensor
 
+from ..chunks import on_gpu
 from ..errors import MemoryBudgetError
-from ..mesh import Subdivision, on_gpu
+from ..mesh import Subdivision
 from ..network import Environment, Network
 
 # Cutting into tiles is worth its while when they have enough to do: this many regions to refine, over all layers behind
@@ -32,6 +33,7 @@ class Front:
     budget : bytes that live tensors may take from here on, or None
     step : index of the next step
     refined : whether the mesh is refined for that step already
+    n_foreseen : on how many vertices they have to fit into the budget during that step, if it was begun in vain
     """
 
     mesh: Subdivision
@@ -40,6 +42,7 @@ class Front:
     budget: int | None
     step: int = 0
     refined: bool = False
+    n_foreseen: int = 0
 
     @property
     def is_in_rows(self) -> bool:
@@ -49,11 +52,6 @@ class Front:
             isinstance(value, Tensor) and len(value) == n_rows and len(self.magnitudes[name]) == 1
             for name, value in self.values.items()
         )
-
-    def exceeded_by(self, n_vertices: int) -> bool:
-        """Whether live tensors on so many new and old vertices exceed the budget beside those that there are."""
-        needed = bytes_of(self.magnitudes) * (n_vertices + len(self.mesh.vertices))
-        return self.budget is not None and needed > self.budget
 
 
 def bytes_of(live: Environment) -> int:
@@ -76,17 +74,24 @@ def tiles_to_fit(network: Network, here: Front, crew_size: int) -> int:
     """
     if here.budget is None or not here.is_in_rows:
         return 1
-    needed = _bytes_of_row(network, here) * len(here.mesh.vertices)
+    needed = _bytes_of_row(network, here) * max(len(here.mesh.vertices), here.n_foreseen)
     if needed <= here.budget:
         return 1
     if here.mesh.n_regions == 1:
         step = network.steps[here.step]
         raise MemoryBudgetError(
-            f"the live tensors of one region take {needed:,} bytes at '{step.name}' in '{step.module}', and "
+            f"the live tensors of one region take at least {needed:,} bytes at '{step.name}' in '{step.module}', and "
             f"max_memory leaves {here.budget:,} for it: allow {ceil(needed / here.budget)} times as much, stop "
             "earlier with until=, or compute in float32"
         )
     return min(here.mesh.n_regions, max(2, ceil(needed * crew_size / (_SHARE_TO_BEGIN_WITH * here.budget))))
+
+
+def is_outgrown(network: Network, here: Front, refined: Subdivision) -> bool:
+    """Whether live tensors on a refined mesh exceed the budget, beside those of the front and its events."""
+    live, events = bytes_of(here.magnitudes), _bytes_of_events(network, here)
+    needed = live * len(refined.vertices) + (live + events) * len(here.mesh.vertices)
+    return here.budget is not None and needed > here.budget
 
 
 def tiles_to_share(network: Network, here: Front, share: float) -> int:
@@ -101,9 +106,15 @@ def tiles_to_share(network: Network, here: Front, share: float) -> int:
 
 
 def _bytes_of_row(network: Network, here: Front) -> int:
-    """What one vertex takes while the next step is executed: what is live, and the result."""
-    step, result = network.steps[here.step], dict(here.magnitudes)
+    """What one vertex takes while the next step is executed: what is live, and the result or the events."""
+    step, live = network.steps[here.step], dict(here.magnitudes)
     if step.layer is not None:
-        return bytes_of(result) + network.dtype.itemsize * network.n_units(step)
-    network.magnitude(step, result)
-    return bytes_of(result)
+        result = network.dtype.itemsize * network.n_units(step)
+        return bytes_of(live) + max(result, 0 if here.refined else _bytes_of_events(network, here))
+    network.magnitude(step, live)
+    return bytes_of(live)
+
+
+def _bytes_of_events(network: Network, here: Front) -> int:
+    """What the next step's events take at one vertex, beside what is live."""
+    return network.dtype.itemsize * network.n_event_numbers(network.steps[here.step], here.magnitudes)

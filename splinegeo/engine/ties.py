@@ -7,11 +7,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ..chunks import rows_at_once
 from ..mesh import Subdivision, as_array, as_tensor, dissolve
 from ..network import Environment, Network, Step
 from ..tolerance import Tolerance
-
-_CHUNK_ELEMENTS = 2**24
 
 
 def dissolve_lost_ties(
@@ -59,7 +58,7 @@ def _winners(
     (name,) = step.inputs()
     x = values[name].reshape(len(mesh.vertices), -1)
     all_offsets, corner = as_tensor(mesh.offsets), as_tensor(mesh.loop_vertices())
-    step_size = max(1, _CHUNK_ELEMENTS // max(x.shape[1], 1))
+    step_size = rows_at_once(x, x.shape[1])
     winners = []
     for start in range(0, mesh.n_regions, step_size):
         offsets = all_offsets[start : start + step_size + 1]
@@ -67,7 +66,7 @@ def _winners(
         owner = torch.repeat_interleave(offsets.diff())
         total = x.new_zeros((len(offsets) - 1, x.shape[1])).index_add_(0, owner, x[rows])
         mean = (total / offsets.diff()[:, None]).reshape(-1, *values[name].shape[1:])
-        winners.append(network.winners(step, {name: mean}, magnitudes, tolerance.value))
+        winners.append(network.winners(step, {name: mean}, magnitudes, tolerance.value).to(torch.int32))
     return torch.cat(winners)
 
 
@@ -75,7 +74,8 @@ def _fingerprint(winner: Tensor) -> Tensor:
     """(R,) one word for each row of winners: a random linear form modulo 2⁶⁴."""
     generator = torch.Generator().manual_seed(0)
     factor = torch.randint(-(2**62), 2**62, (winner.shape[1],), generator=generator).to(winner.device)
-    return (winner.long() * factor).sum(dim=1)
+    chunks = winner.split(rows_at_once(winner, winner.shape[1]))
+    return torch.cat([(chunk * factor).sum(dim=1) for chunk in chunks])
 
 
 def _deciding_units(winner: Tensor, left: Tensor, right: Tensor, unit: Tensor, kept: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ def _deciding_units(winner: Tensor, left: Tensor, right: Tensor, unit: Tensor, k
     rows = torch.arange(len(unit), device=unit.device)
     wrong = rows[kept & (winner[left, unit] == winner[right, unit])]
     unit = unit.clone()
-    step = max(1, _CHUNK_ELEMENTS // winner.shape[1])
+    step = rows_at_once(winner, winner.shape[1])
     for start in range(0, len(wrong), step):
         some = wrong[start : start + step]
         unit[some] = (winner[left[some]] != winner[right[some]]).int().argmax(dim=1)

@@ -15,7 +15,6 @@ from torch import Tensor
 
 from ..errors import NonFiniteError
 from ..mesh import (
-    CACHE_ELEMENTS,
     EventTable,
     Refinement,
     Subdivision,
@@ -31,7 +30,7 @@ from ..tolerance import Tolerance
 from .allocator import give_back
 from .crew import Crew
 from .decisions import Book
-from .front import Front, bytes_of, crowds, tiles_to_fit, tiles_to_share
+from .front import Front, bytes_of, crowds, is_outgrown, tiles_to_fit, tiles_to_share
 from .progress import Progress
 from .ties import dissolve_lost_ties
 
@@ -71,20 +70,24 @@ class Walk:
         last = max((i for i, step in enumerate(steps) if step.layer is not None), default=-1)
         for index in range(front.step, last + 1):
             self.crew.require_wanted()
-            step, refined = steps[index], front.refined and index == front.step
+            step = steps[index]
             if front.budget is not None:
                 give_back()
-            here = Front(mesh, values, magnitudes, front.budget, index, refined)
+            here = replace(front, mesh=mesh, values=values, magnitudes=magnitudes)
+            if index != front.step:
+                here = replace(here, step=index, refined=False, n_foreseen=0)
             n_tiles = max(tiles_to_fit(network, here, self.crew.size), tiles_to_share(network, here, share))
             if n_tiles > 1 or values is None:
                 return self._in_tiles(here, n_tiles, share)
-            if step.layer is not None and not refined:
-                mesh, values = self._cut(here, index == last)
-                self.progress.advance(share, mesh.n_regions - here.mesh.n_regions, step.layer)
-                if index == last:
-                    break
-                if values is None:
-                    return self.finish(replace(here, mesh=mesh, values=None, refined=True), share)
+            if step.layer is not None and not here.refined:
+                grown = self._cut(here, index == last)
+                mesh, values = grown.mesh, grown.values
+                if grown.refined:
+                    self.progress.advance(share, mesh.n_regions - here.mesh.n_regions, step.layer)
+                    if index == last:
+                        break
+                if values is None or tiles_to_fit(network, grown, self.crew.size) > 1:
+                    return self.finish(grown, share)
             self._advance(step, values, magnitudes, len(mesh.vertices))
         return mesh
 
@@ -105,7 +108,7 @@ class Walk:
             rows = {name: value.index_select(0, own) for name, value in values.items()} if values else None
             part = share * len(tile.mesh.loops) / len(here.mesh.loops)
             live = rows or self._live(here, tile.mesh)
-            return self.finish(replace(here, mesh=tile.mesh, values=live, budget=budget), part)
+            return self.finish(replace(here, mesh=tile.mesh, values=live, budget=budget, n_foreseen=0), part)
 
         return tiling.stitch(crew.each(finished, tiling.tiles), self.tolerance.length)
 
@@ -113,33 +116,37 @@ class Walk:
         """The live tensors before the next step, by running the network from its beginning."""
         return self.section.live(as_tensor(mesh.vertices), as_tensor(mesh.vertex_windows()), here.step)
 
-    def _cut(self, here: Front, last: bool) -> tuple[Subdivision, Environment | None]:
+    def _cut(self, here: Front, last: bool) -> Front:
         """Refine until one nonlinearity is affine on every region.
 
-        The live tensors follow, unless nothing will need them, or they would not fit into the budget.
+        The live tensors follow, unless nothing will need them. If they would not fit into the budget they are dropped,
+        and a nonlinearity that takes several rounds is put off: it has to be begun in smaller tiles.
         """
-        network, mesh, values = self.section.network, here.mesh, here.values
+        network, values, front = self.section.network, here.values, here
         assert values is not None
         step = network.steps[here.step]
-        n_fixed, n_rounds = len(mesh.vertices), network.n_rounds(step, here.magnitudes)
+        n_fixed, n_rounds = len(here.mesh.vertices), network.n_rounds(step, here.magnitudes)
         for round in range(n_rounds):
-            events, refinement = self._refine(replace(here, mesh=mesh), step, round)
+            events, refinement = self._refine(front, step, round)
             mesh = refinement.mesh
             if n_rounds == 1 and last:
-                break
-            if n_rounds == 1 and here.exceeded_by(len(mesh.vertices)):
+                return replace(here, mesh=mesh, refined=True)
+            if is_outgrown(network, front, mesh):
                 values.clear()
-                return mesh, None
+                if n_rounds == 1:
+                    return replace(here, mesh=mesh, values=None, refined=True)
+                return replace(here, values=None, n_foreseen=len(front.mesh.vertices) + len(mesh.vertices))
             _carry(values, refinement, step, as_tensor(events.values))
+            front = replace(front, mesh=mesh)
         if n_rounds > 1:
             mesh = dissolve_lost_ties(network, step, mesh, values, here.magnitudes, self.tolerance, n_fixed)
-        return mesh, values
+        return replace(here, mesh=mesh, refined=True)
 
     def _refine(self, here: Front, step: Step, round: int) -> tuple[EventTable, Refinement]:
         """One refinement by one round of events, entered into the books."""
         network, layer, values = self.section.network, step.layer or 0, here.values
         assert values is not None
-        z = as_array(network.events(step, values, len(here.mesh.vertices), round).contiguous())
+        z = as_array(network.events(step, values, len(here.mesh.vertices), round))
         magnitude = network.event_magnitudes(step, here.magnitudes, round)
         if not torch.isfinite(magnitude).all():
             name = network.layer_names[layer]
@@ -156,10 +163,10 @@ class Walk:
         """Execute one step on the vertices, and keep track of the magnitudes that enter its values."""
         network = self.section.network
         if step.layer is None:
-            network.execute_in_chunks(step, values, n_rows, CACHE_ELEMENTS)
+            network.execute_in_chunks(step, values, n_rows)
             network.magnitude(step, magnitudes)
         else:
-            chunks = network.bend(step, values, n_rows, CACHE_ELEMENTS)
+            chunks = network.bend(step, values, n_rows)
             magnitudes[step.name] = torch.stack([chunk.abs().amax(dim=0) for chunk in chunks]).amax(dim=0, keepdim=True)
         network.release(step, values)
         network.release(step, magnitudes)

@@ -1,12 +1,10 @@
 """The planar subdivision and its refinement: batched over regions, events and windows; knows no network."""
 
-from .arrays import CACHE_ELEMENTS as CACHE_ELEMENTS
 from .arrays import Array as Array
 from .arrays import as_array as as_array
 from .arrays import as_tensor as as_tensor
-from .arrays import on_gpu as on_gpu
 from .arrays import on_host as on_host
-from .arrays import repeat as repeat
+from .arrays import positions as positions
 from .dissolving import Dissolution as Dissolution
 from .dissolving import dissolve as dissolve
 from .refinement import Refinement as Refinement

@@ -17,7 +17,6 @@ from torch import Tensor
 
 Array: TypeAlias = Any  # np.ndarray or Tensor: no common type has the operators of both
 
-CACHE_ELEMENTS = 2**17  # one megabyte of float64: several passes over so many stay in the cache
 _GATHER_BITS = 0x0102040810204080  # multiplies eight 0/1 bytes into the top byte of a word
 
 
@@ -34,11 +33,6 @@ def as_array(x: Tensor) -> Array:
 def on_host(x: Array) -> NDArray[Any]:
     """The array as one of NumPy."""
     return x if isinstance(x, np.ndarray) else x.cpu().numpy()
-
-
-def on_gpu(x: Array) -> bool:
-    """Whether the array lives where one long operation is cheaper than many that stay in a cache."""
-    return isinstance(x, Tensor) and x.is_cuda
 
 
 def zeros(shape: int | tuple[int, ...], like: Array) -> Array:

@@ -8,7 +8,8 @@ from math import inf
 import torch
 from torch import Tensor
 
-from .arrays import CACHE_ELEMENTS, Array, arange, as_tensor, bincount, lerp, take, zero_between
+from ..chunks import rows_at_once
+from .arrays import Array, arange, as_tensor, bincount, lerp, take, zero_between
 from .order import argsort_along, is_first, ragged_arange, starts_of
 from .signs import EventTable, set_bits
 from .subdivision import Subdivision, cut_segments
@@ -29,8 +30,7 @@ class Births:
         """Rows for the new vertices, from the (V, ...) rows of their parents; affine values only."""
         t = as_tensor(self.t).to(values.dtype).reshape(-1, *[1] * (values.ndim - 1))
         first, second = as_tensor(self.parents).unbind(1)
-        width = max(1, values[:1].numel())
-        step = max(1, len(self.t) if values.is_cuda else CACHE_ELEMENTS // width)
+        step = rows_at_once(values, values[:1].numel())
         for start in range(0, len(self.t), step):
             rows = slice(start, start + step)
             ends = values.index_select(0, first[rows]), values.index_select(0, second[rows])

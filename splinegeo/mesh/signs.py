@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+from ..chunks import rows_at_once
 from .arrays import (
-    CACHE_ELEMENTS,
     Array,
     any_bit,
     arange,
@@ -17,7 +17,6 @@ from .arrays import (
     is_positive,
     least_row,
     minimum,
-    on_gpu,
     pack,
     positions,
     take,
@@ -89,11 +88,11 @@ def decide_signs(values: Array, tolerance: Array) -> EventTable:
     tolerance = tolerance.clip(min=tiny(values))
     positive, negative = zeros((n_rows, n_words), values), zeros((n_rows, n_words), values)
     n_zero = zeros(n_rows, values)
-    step = n_rows if on_gpu(values) else max(1, CACHE_ELEMENTS // max(n_events, 1))
+    step = rows_at_once(values, n_events)
     bits = flags(min(step, n_rows) * n_words * _WORD, False, values).reshape(-1, n_words * _WORD)
     every = pack((arange(0, n_words * _WORD, values) < n_events).reshape(1, -1))
     smallest, snapped = None, [zeros((0, 2), values)]
-    for start in range(0, n_rows, max(step, 1)):
+    for start in range(0, n_rows, step):
         rows = slice(start, start + step)
         chunk = values[rows]
         size = abs(chunk)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..chunks import rows_at_once
 from .arguments import leaves, map_leaves
 from .maxima import MAXIMA, n_rounds, round_events, round_magnitudes, winners
 from .operators import BREAKS, COMPARISONS, CONVOLUTIONS, PRODUCTS, magnitude
@@ -102,14 +103,14 @@ class Network:
         args, kwargs = self.bind(step, env, n_rows)
         env[step.name] = step.target(*args, **kwargs)
 
-    def execute_in_chunks(self, step: Step, env: Environment, n_rows: int, chunk_elements: int) -> None:
-        """Run one step; a convolution or matrix product on so few rows at a time that its workspace stays in cache.
+    def execute_in_chunks(self, step: Step, env: Environment, n_rows: int) -> None:
+        """Run one step; a convolution or matrix product on so few rows at a time that its workspace stays small.
 
         The results overwrite an input of the same shape that no later step needs: fresh memory would cost a matrix
         product a fifth of its time, and the peak of memory is here.
         """
         x = env.get(step.args[0].name) if step.operator in PRODUCTS and isinstance(step.args[0], Ref) else None
-        if x is None or x.is_cuda:
+        if x is None:
             self.execute(step, env, n_rows)
             return
         (_, weight, *args), kwargs = self.bind(step, env, n_rows)
@@ -121,14 +122,14 @@ class Network:
         elif not overwrites:
             self.execute(step, env, n_rows)
             return
-        rows = max(1, chunk_elements // workspace)
+        rows = rows_at_once(x, workspace)
         result = x if overwrites else first.new_empty((len(x), *first.shape[1:]))  # every row is written below
         for chunk, place in zip(x.split(rows), result.split(rows), strict=True):
             place.copy_(step.target(chunk, weight, *args, **kwargs))
         env[step.name] = result
 
-    def bend(self, step: Step, env: Environment, n_rows: int, chunk_elements: int) -> Iterator[Tensor]:
-        """Run a nonlinearity; yields its rows chunk by chunk, each as it leaves the cache.
+    def bend(self, step: Step, env: Environment, n_rows: int) -> Iterator[Tensor]:
+        """Run a nonlinearity; yields its rows chunk by chunk, each while it is in the cache.
 
         An element-wise one overwrites an input that no later step needs. The environment has the result in the end.
         """
@@ -136,14 +137,13 @@ class Network:
         x = env[name]
         same_shape = tuple(x.shape[1:]) == self.unit_shapes[step.layer or 0]  # constants may widen it
         elementwise = step.operator in BREAKS and not self.is_maximum(step) and same_shape
-        if others or not elementwise or x.is_cuda or not _is_spare(name, step, env):
+        if others or not elementwise or not _is_spare(name, step, env):
             self.execute(step, env, n_rows)
             result = env[step.name]
-            yield from [result] if result.is_cuda else result.split(max(1, chunk_elements // max(1, result[0].numel())))
+            yield from result.split(rows_at_once(result, result[0].numel()))
             return
         in_place = getattr(torch.ops.aten, f"{step.operator}_", None)
-        rows = max(1, chunk_elements // max(1, x[0].numel()))
-        for chunk in x.split(rows):
+        for chunk in x.split(rows_at_once(x, x[0].numel())):
             args, kwargs = self.bind(step, {name: chunk}, len(chunk))
             if in_place is not None and args[0] is chunk:
                 in_place(*args, **kwargs)
@@ -170,8 +170,25 @@ class Network:
         """(V, m) events of one round of a nonlinearity.
 
         When none of the events of all its rounds changes sign on a region, the nonlinearity is affine there. Event e
-        belongs to the unit `event_units` (m,) [e].
+        belongs to the unit `event_units` (m,) [e]. They are the input itself where that bends at zero.
         """
+        inputs = {name: env[name] for name in step.inputs() if name in env}
+        first = self._events(step, {name: x[:1] for name, x in inputs.items()}, 1, round)
+        if _shares_memory(first, inputs):
+            return self._events(step, inputs, n_rows, round)
+        result = first.new_empty((n_rows, first.shape[1]))  # every row is written below
+        rows = rows_at_once(result, first.shape[1])
+        for start in range(0, n_rows, rows):
+            some = slice(start, min(start + rows, n_rows))
+            result[some] = self._events(step, {name: x[some] for name, x in inputs.items()}, some.stop - start, round)
+        return result
+
+    def n_event_numbers(self, step: Step, env: Environment) -> int:
+        """Numbers that the events of one row (1, ...) take beside the input."""
+        events = self._events(step, env, 1, 0)
+        return 0 if _shares_memory(events, env) else events.numel()
+
+    def _events(self, step: Step, env: Environment, n_rows: int, round: int) -> Tensor:
         if step.operator in MAXIMA:
             return round_events(self._candidates(step, env, n_rows), round)
         args, kwargs = self.bind(step, env, n_rows)
@@ -242,6 +259,10 @@ class Network:
 
         constants = {name: move(c) for name, c in self.constants.items()}
         return replace(self, constants=constants, dtype=dtype, device=torch.device(device or self.device))
+
+
+def _shares_memory(x: Tensor, env: Environment) -> bool:
+    return any(x.data_ptr() == other.data_ptr() for other in env.values() if isinstance(other, Tensor))
 
 
 def _is_spare(name: str, step: Step, env: Environment) -> bool:

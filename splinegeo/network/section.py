@@ -14,11 +14,11 @@ from threading import Lock
 import torch
 from torch import Tensor
 
+from ..chunks import rows_at_once
 from .program import Environment, Network, Step
 
 # The levels of forward-mode differentiation belong to the whole process: threads take turns.
 FORWARD_MODE = Lock()
-_CHUNK_ELEMENTS = 2**18  # two megabytes of float64 per live tensor: value and tangents stay in cache
 
 
 @dataclass(frozen=True)
@@ -51,13 +51,13 @@ class Section:
     def live(self, v: Tensor, plane: Tensor, n_steps: int) -> Environment:
         """What the steps after the first `n_steps` need, at points (n, 2) of planes (n,)."""
         widest = max(1, *(c[:1].numel() for c in self.base.values()), *map(prod, self.network.unit_shapes))
-        rows = max(1, _CHUNK_ELEMENTS // widest)
+        rows = rows_at_once(v, widest)
         live: Environment = {}
         for start in range(0, len(v), rows):
             some = slice(start, min(start + rows, len(v)))
             env = self.at(v[some], plane[some])
             for step in self.network.steps[:n_steps]:
-                self.network.execute_in_chunks(step, env, some.stop - start, _CHUNK_ELEMENTS)
+                self.network.execute_in_chunks(step, env, some.stop - start)
                 self.network.release(step, env)
             live = live or {name: value.new_zeros((len(v), *value.shape[1:])) for name, value in env.items()}
             for name, value in env.items():
@@ -74,7 +74,7 @@ class Section:
         The activation pattern is that of the point itself; the tangents go through it unchanged.
         """
         widest = max(1, *(c[:1].numel() for c in self.base.values()))
-        step = max(1, _CHUNK_ELEMENTS // widest)
+        step = rows_at_once(v, widest)
         chunks = [slice(start, start + step) for start in range(0, len(v), step)]
         with FORWARD_MODE:
             values, slopes = zip(*(self._map_rows(v[rows], plane[rows]) for rows in chunks), strict=True)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from splinegeo import chunks
 from splinegeo.network import capture
 
 
@@ -38,27 +39,28 @@ MODELS = {
 }
 
 
-def run(network, x, chunk_elements):
+def run(network, x):
     env = {network.input: x}
     for step in network.steps:
         if step.layer is None:
-            network.execute_in_chunks(step, env, len(x), chunk_elements)
+            network.execute_in_chunks(step, env, len(x))
         else:
-            chunks = [chunk.clone() for chunk in network.bend(step, env, len(x), chunk_elements)]
-            torch.testing.assert_close(torch.cat(chunks), env[step.name], rtol=0, atol=0)
+            bent = [chunk.clone() for chunk in network.bend(step, env, len(x))]
+            torch.testing.assert_close(torch.cat(bent), env[step.name], rtol=0, atol=0)
         network.release(step, env)
     return env[network.output]
 
 
 @pytest.mark.parametrize("chunk_elements", [1, 100, 2**20])
 @pytest.mark.parametrize("name", MODELS)
-def test_in_chunks_and_in_place_it_is_the_network(name, chunk_elements):
+def test_in_chunks_and_in_place_it_is_the_network(name, chunk_elements, monkeypatch):
+    monkeypatch.setattr(chunks, "_ON_HOST", chunk_elements)
     torch.manual_seed(0)
     model = MODELS[name]().double()
     x = torch.randn(31, 1, 4, 4, dtype=torch.float64)
     network = capture(model, (1, 4, 4)).bind(model.state_dict())
     with torch.no_grad():
-        torch.testing.assert_close(run(network, x.clone(), chunk_elements), model(x), rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(run(network, x.clone()), model(x), rtol=1e-12, atol=1e-12)
 
 
 def test_a_product_overwrites_its_input():
@@ -66,5 +68,5 @@ def test_a_product_overwrites_its_input():
     network = capture(model, (8,)).bind(model.state_dict())
     x = torch.randn(5, 8, dtype=torch.float64)
     with torch.no_grad():
-        result = run(network, x, 100)
+        result = run(network, x)
     assert result.data_ptr() == x.data_ptr()
