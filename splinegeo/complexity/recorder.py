@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from splinegeo.errors import InvalidInputError
+from splinegeo.network import full_precision
 
 from .activations import base_name, pre_activation
 
@@ -156,11 +157,12 @@ def run(model: nn.Module, x: Tensor, observer: Observer, path: ModulePath, dtype
 
 
 def _plain_arithmetic(device: torch.device) -> list[AbstractContextManager[Any]]:
-    """No gradients, no autocast, no TF32, and no fused encoder layer that would hide its nonlinearity."""
+    """No gradients, no autocast, no shortened products, and no fused encoder layer that would hide its nonlinearity."""
+    has_autocast = torch.amp.is_autocast_available(device.type)
     return [
         torch.no_grad(),
-        torch.autocast(device.type, enabled=False),
-        torch.backends.cudnn.flags(allow_tf32=False) if device.type == "cuda" else ExitStack(),
+        torch.autocast(device.type, enabled=False) if has_autocast else ExitStack(),
+        full_precision(),
         _unfused_attention(),
     ]
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from ..errors import InvalidInputError
 from ..mesh import Subdivision, as_array, windows
-from ..network import Network, Section, capture, double_copy, restrict, verify
+from ..network import Network, Section, capture, double_copy, full_precision, restrict, verify
 from ..partition import Frame, Partition, split_windows
 from ..slices import Slice
 from ..tolerance import Tolerance
@@ -224,6 +224,7 @@ def partitions_of(
     return split_windows(mesh, domains, frames, section, decisions.certificates(frames))
 
 
+@full_precision()
 def refine_slices(
     network: Network,
     domains: list[Slice],

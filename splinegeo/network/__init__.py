@@ -3,6 +3,7 @@
 from .capture import Architecture as Architecture
 from .capture import capture as capture
 from .precision import double_copy as double_copy
+from .precision import full_precision as full_precision
 from .program import Environment as Environment
 from .program import Network as Network
 from .program import Step as Step

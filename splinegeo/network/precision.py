@@ -1,9 +1,11 @@
-"""A module in float64: its weights, and what its own code makes or casts in a lower precision."""
+"""Numbers keep their digits: a module in float64, and products of float32 that are not shortened."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,14 @@ from ..errors import CaptureError
 
 _CASTS = (Tensor.float, Tensor.half, Tensor.bfloat16)
 _FACTORIES = (torch.tensor, torch.as_tensor)
+
+# What lets PyTorch shorten the operands of products to TF32 or bfloat16; older versions have two such settings.
+_SHORTCUTS: list[tuple[Any, str, Any]] = [
+    (part, "fp32_precision", "ieee")
+    for backend in (torch.backends.cuda, torch.backends.cudnn, torch.backends.mkldnn)
+    for part in (getattr(backend, name, None) for name in ("matmul", "conv", "rnn"))
+    if hasattr(part, "fp32_precision")
+] or [(torch.backends.cuda.matmul, "allow_tf32", False), (torch.backends.cudnn, "allow_tf32", False)]
 
 
 def double_copy(model: nn.Module) -> nn.Module:
@@ -87,3 +97,37 @@ def _double_dtype(leaf: Any) -> Any:
 
 
 _LOWER = (torch.float32, torch.float16, torch.bfloat16)
+
+
+class _FullPrecision:
+    """Settings belong to the whole process: the first thread that comes changes them, the last one restores them."""
+
+    def __init__(self) -> None:
+        self._lock, self._users = Lock(), 0
+        self._before: list[Any] = []
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """While it lasts, float32 products are those of float32 numbers, whatever the process allows otherwise.
+
+        PyTorch's convolutions on a GPU round their operands to the eleven bits of TF32 unless told not to.
+        """
+        with self._lock:
+            if not self._users:
+                self._before = [getattr(part, name) for part, name, _ in _SHORTCUTS]
+                self._set([value for _, _, value in _SHORTCUTS])
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._set(self._before)
+
+    def _set(self, values: list[Any]) -> None:
+        for (part, name, _), value in zip(_SHORTCUTS, values, strict=True):
+            setattr(part, name, value)
+
+
+full_precision = _FullPrecision()

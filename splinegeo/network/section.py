@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ..chunks import rows_at_once
+from .precision import full_precision
 from .program import Environment, Network, Step
 
 # The levels of forward-mode differentiation belong to the whole process: threads take turns.
@@ -64,10 +65,12 @@ class Section:
                 live[name][some] = value
         return live
 
+    @full_precision()
     def __call__(self, v: Tensor, plane: Tensor) -> Tensor:
         """Outputs (n, ...) at points (n, 2) of planes (n,)."""
         return self._run(self.at(v, plane), len(v))
 
+    @full_precision()
     def affine_maps(self, v: Tensor, plane: Tensor) -> tuple[Tensor, Tensor]:
         """Value (n, out) and slope (n, out, 2) at points inside regions: one forward pass, two tangents.
 
