@@ -72,7 +72,7 @@ class CrossPolytope(torch.Tensor):
             return self._vertices
         centre, spread = self.centre.flatten(1).unsqueeze(1), self.spread()
         n, dim, size = spread.shape
-        vertices = spread.new_zeros(0).resize_(n, 2, dim, size)
+        vertices = spread.new_empty((n, 2, dim, size))  # both halves are written below
         torch.add(centre, spread, out=vertices[:, 0])
         torch.sub(centre, spread, out=vertices[:, 1])
         return vertices.view(self.shape)

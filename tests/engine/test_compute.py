@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 import splinegeo as sg
-from splinegeo.engine import compute, ties, walk
 
 
 def default_mlp(*widths):
@@ -140,44 +139,6 @@ def test_an_affine_network_is_one_region():
     part = sg.compute_partition(nn.Linear(2, 3), square(1))
     assert (part.n_regions, part.n_vertices, part.n_edges) == (1, 4, 4)
     assert part.check().ok
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_gpu_gives_the_same_subdivision():
-    model = default_mlp(2, 64, 64, 3)
-    cpu, gpu = (sg.compute_partition(model, square(3), device=device) for device in ("cpu", "cuda"))
-    assert (cpu.n_regions, cpu.n_vertices, cpu.n_edges) == (gpu.n_regions, gpu.n_vertices, gpu.n_edges)
-    np.testing.assert_allclose(np.sort(cpu.vertices, axis=0), np.sort(gpu.vertices, axis=0), atol=1e-9)
-
-
-class Pooled(nn.Module):
-    """A convolution, a maximum and a residual connection."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.first, self.last = nn.Conv2d(1, 4, 3), nn.Linear(16, 16), nn.Linear(16, 3)
-
-    def forward(self, x):
-        x = nn.functional.max_pool2d(self.conv(x), 2).flatten(1)
-        return self.last(x + nn.functional.relu(self.first(x)))
-
-
-@pytest.mark.parametrize("max_memory", [None, 50_000])
-def test_tensors_instead_of_arrays_give_the_same_subdivision(max_memory, monkeypatch):
-    """What a GPU would do, on the host: not one array of NumPy in the mesh."""
-    torch.manual_seed(0)
-    model = Pooled()
-    domains = [sg.Slice.around(torch.randn(1, 6, 6), 4.0, rng) for rng in range(3)]
-    arrays = sg.compute_partitions(model, domains, max_memory=max_memory)
-    for module in (compute, walk, ties):
-        monkeypatch.setattr(module, "as_array", lambda tensor: tensor)
-    tensors = sg.compute_partitions(model, domains, max_memory=max_memory)
-    for one, other in zip(arrays, tensors, strict=True):
-        assert one.n_regions > 50
-        for name in ("edges", "edge_regions", "edge_layer", "edge_unit", "region_vertices", "region_offsets"):
-            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
-        np.testing.assert_allclose(one.vertices, other.vertices, atol=1e-12)
 
 
 def overflowing():
