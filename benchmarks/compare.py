@@ -4,6 +4,7 @@
     .venv/bin/python -m benchmarks.compare --list             # what the rows are
     .venv/bin/python -m benchmarks.compare --rows 1 3 digit   # by number, or by a part of the name
     .venv/bin/python -m benchmarks.compare --repeats 5 --threads 1 --json benchmark.json
+    .venv/bin/python -m benchmarks.compare --device cuda      # on a GPU, beside the host and the card's floor
 
 Times are medians over the repeats, with the smallest and the largest; ratios are taken repeat by repeat. "whole" is one
 call of `compute_partitions` in float64, capture and verification included; "bare" is without them, what a further
@@ -24,28 +25,29 @@ import torch
 
 import splinegeo as sg
 
-from .floor import Floor
+from .floor import Floor, Speeds
 from .relatives import Contestant, bare, by_regioncam, by_relucent, whole
 from .timing import CLOCKS, Spread, Times, in_turn
 from .workloads import WORKLOADS, Workload, random_network
 
 
-def contestants(workload: Workload, most_for_relucent: int, threads: int) -> dict[str, Contestant]:
-    """Who takes part in a row, by name."""
+def contestants(workload: Workload, most_for_relucent: int, threads: int, device: str = "cpu") -> dict[str, Contestant]:
+    """Who takes part in a row, by name; on another device than the host, the host is a contestant."""
     parts = sg.compute_partitions(workload.model, workload.domains, states=workload.states)
     n_regions = sum(part.n_regions for row in parts for part in row)
     found: dict[str, Contestant | None] = {
-        "whole": whole(workload),
-        "bare": bare(workload),
-        "floor": Floor(workload, parts),
+        "whole": whole(workload, device),
+        "bare": bare(workload, device),
+        "floor": Floor(workload, parts, device),
+        "host": bare(workload) if device != "cpu" else None,
         "regioncam": by_regioncam(workload),
         "relucent": by_relucent(workload, threads) if n_regions <= most_for_relucent else None,
     }
     return {name: contestant for name, contestant in found.items() if contestant is not None}
 
 
-def report(name: str, times: Times) -> dict[str, Any]:
-    """Print one row, and return it for the file."""
+def report(name: str, times: Times, ideal: float | None = None) -> dict[str, Any]:
+    """Print one row, and return it for the file; `ideal` are the floor's seconds at the device's best speeds."""
     counts = {tool: sorted(set(n)) for tool, n in times.results.items() if tool != "floor"}
     agreed = len({n for several in counts.values() for n in several}) == 1
     regions = f"{counts['whole'][0]:,} regions" + ("" if agreed else f", but {counts}")
@@ -59,10 +61,13 @@ def report(name: str, times: Times) -> dict[str, Any]:
         print(f"  {tool:20s} {times.spread(tool)} s")
     for pair, ratio in ratios.items():
         print(f"  {pair:20s} {ratio}")
+    if ideal is not None:
+        print(f"  {'bare / ideal':20s} {times.spread('bare').median / ideal:.3g}, ideal {ideal:.3g} s")
     return {
         "workload": name,
         "regions": counts,
         "seconds": dict(times.seconds),
+        "ideal": ideal,
         "ratios": {pair: vars(ratio) for pair, ratio in ratios.items()},
     }
 
@@ -104,6 +109,7 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="name the rows and stop")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of torch, and relucent's workers")
+    parser.add_argument("--device", default="cpu", help="where splinegeo and the floor compute, such as cuda")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu, of this process alone: for busy machines")
     parser.add_argument("--relucent", type=int, default=600, metavar="N", help="windows of at most so many regions")
     parser.add_argument("--json", type=Path, help="write every figure to this file")
@@ -114,12 +120,14 @@ def main() -> None:
         return
     torch.set_num_threads(options.threads)
     about = machine(options.threads, options.clock)
-    print(about)
-    in_turn(contestants(random_network((2, 8, 1), 1), 100, 1), 1)  # imports and first-use costs
+    speeds = Speeds.of(options.device) if options.device != "cpu" else None
+    print(about, speeds or "")
+    in_turn(contestants(random_network((2, 8, 1), 1), 100, 1, options.device), 1)  # imports and first-use costs
     results = []
     for row in rows:
-        times = in_turn(contestants(row, options.relucent, options.threads), options.repeats, options.clock)
-        results.append(report(row.name, times))
+        found = contestants(row, options.relucent, options.threads, options.device)
+        times = in_turn(found, options.repeats, options.clock)
+        results.append(report(row.name, times, speeds and found["floor"].at(speeds)))
     if options.json is not None:
         text = json.dumps({"about": about, "rows": results}, indent=1)
         sg.write_whole(options.json, lambda stream: stream.write(text.encode()))

@@ -27,17 +27,22 @@ except ImportError:
 Contestant = Callable[[], int]
 
 
-def whole(workload: Workload) -> Contestant:
+def whole(workload: Workload, device: str = "cpu") -> Contestant:
     """splinegeo as users call it: capture and verification included."""
-    return lambda: _total(sg.compute_partitions(workload.model, workload.domains, states=workload.states))
+    return lambda: _total(
+        sg.compute_partitions(workload.model, workload.domains, states=workload.states, device=device)
+    )
 
 
-def bare(workload: Workload) -> Contestant:
+def bare(workload: Workload, device: str = "cpu") -> Contestant:
     """splinegeo without capture and verification: what the checkpoints themselves cost."""
     architecture = capture(workload.model, workload.domains[0].input_shape)
     tolerance = Tolerance.of(torch.float64)
     return lambda: _total(
-        [partitions_of(architecture.bind(state), workload.domains, tolerance) for state in workload.states]
+        [
+            partitions_of(architecture.bind(state).to(device, torch.float64), workload.domains, tolerance, device)
+            for state in workload.states
+        ]
     )
 
 

@@ -2,12 +2,13 @@
 
     make scaling                                            # some minutes; needs 4 GB
     .venv/bin/python -m benchmarks.scaling --most 200000    # up to so many regions and slices
+    .venv/bin/python -m benchmarks.scaling --device cuda --width 600 --budget 30    # on a GPU, to ten million regions
 
-Every point is a process of its own: the peak of its resident memory is that of one computation, less the peak before
-it. The network of the first curve is always the same, 2-300x10-10 with normal weights (He), so that a vertex costs the
-same everywhere; its window grows. The second curve has 1, 10, … 10 000 diamonds in the 784-dimensional input space of
-a 784-200-200-200-10 network, refined in one batch. The slope is that of a straight line through the logarithms of the
-points with more than `SMALL` regions: below, the cost is that of any call.
+Every point is a process of its own: the peak of its resident memory, or of what is allocated on a GPU, is that of one
+computation, less the peak before it. The network of the first curve is always the same, 2-300x10-10 with normal weights
+(He), so that a vertex costs the same everywhere; its window grows. The second curve has 1, 10, … 10 000 diamonds in the
+784-dimensional input space of a 784-200-200-200-10 network, refined in one batch. The slope is that of a straight line
+through the logarithms of the points with more than `SMALL` regions: below, the cost is that of any call.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from torch import nn
 
 import splinegeo as sg
 
-WIDTHS = (2, *[300] * 10, 10)
+DEPTH = 10
 DIGIT_WIDTHS = (784, 200, 200, 200, 10)
 # half-width of the window -> about as many regions in it; only `--most` reads the numbers
 WINDOWS = {
@@ -46,7 +47,7 @@ SLICES = (1, 10, 100, 1_000, 10_000)
 RADIUS = 0.5
 DIAMOND = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
 SMALL = 15_000
-_MIB = 2**20
+_MIB, _GIB = 2**20, 2**30
 
 
 def network(widths: Sequence[int]) -> nn.Sequential:
@@ -68,32 +69,35 @@ def diamonds(n: int) -> list[sg.Slice]:
     return [sg.Slice(x, f.T, RADIUS * DIAMOND, (DIGIT_WIDTHS[0],)) for x, f in zip(points, frames, strict=True)]
 
 
-def measured(curve: str, size: float) -> dict[str, float]:
+def measured(curve: str, size: float, width: int, device: str, max_memory: int | None) -> dict[str, float]:
     """One point, in this process: sizes, seconds, and bytes beyond what was taken before."""
     torch.manual_seed(0)
     if curve == "regions":
-        model, domains = network(WIDTHS), [sg.Slice.box((-size, size), (-size, size))]
+        model, domains = network((2, *[width] * DEPTH, 10)), [sg.Slice.box((-size, size), (-size, size))]
     else:
         model, domains = network(DIGIT_WIDTHS), diamonds(int(size))
-    sg.compute_partition(network((2, 8, 8, 1)), sg.Slice.box((-1, 1), (-1, 1)))  # imports and first-use costs
-    before, wall, cpu = peak(), time.perf_counter(), time.process_time()
-    parts = sg.compute_partitions(model, domains)
+    # imports and first-use costs
+    sg.compute_partition(network((2, 8, 8, 1)), sg.Slice.box((-1, 1), (-1, 1)), device=device)
+    before, wall, cpu = peak(device), time.perf_counter(), time.process_time()
+    parts = sg.compute_partitions(model, domains, device=device, max_memory=max_memory)
     seconds, cpu_seconds = time.perf_counter() - wall, time.process_time() - cpu
     n_regions = sum(part.n_regions for part in parts)
     return {"size": size, "regions": n_regions, "slices": len(parts), "seconds": seconds, "cpu_seconds": cpu_seconds,
-            "bytes": peak() - before}  # fmt: skip
+            "bytes": peak(device) - before}  # fmt: skip
 
 
-def peak() -> int:
-    """Largest resident memory of this process so far, in bytes."""
+def peak(device: str) -> int:
+    """Largest memory so far, in bytes: resident of this process, or allocated on a GPU."""
+    if device.startswith("cuda"):
+        return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
     return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def in_own_process(curve: str, size: float, threads: int) -> dict[str, float]:
+def in_own_process(curve: str, size: float, options: Sequence[str]) -> dict[str, float]:
     """One point, in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.scaling", "--point", curve, str(size), "--threads", str(threads)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    command = [sys.executable, "-m", "benchmarks.scaling", "--point", curve, str(size)]
+    done = subprocess.run([*command, *options], stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -106,12 +110,12 @@ def slope(points: Sequence[Mapping[str, float]], x: str, y: str) -> float:
     return float(np.polyfit(logs[:, 0], logs[:, 1], 1)[0])
 
 
-def curve_of(name: str, sizes: Sequence[float], threads: int) -> list[dict[str, float]]:
+def curve_of(name: str, sizes: Sequence[float], options: Sequence[str]) -> list[dict[str, float]]:
     """All points of a curve, printed as they come."""
     points = []
     print(f"\n{'regions':>10s} {'slices':>7s} {'seconds':>9s} {'CPU s':>9s} {'MiB':>8s}", flush=True)
     for size in sizes:
-        p = in_own_process(name, size, threads)
+        p = in_own_process(name, size, options)
         points.append(p)
         print(f"{p['regions']:10,.0f} {p['slices']:7,.0f} {p['seconds']:9.3f} {p['cpu_seconds']:9.3f} "
               f"{p['bytes'] / _MIB:8.0f}", flush=True)  # fmt: skip
@@ -147,22 +151,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--most", type=int, default=3_000_000, help="leave out points of more regions or slices")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--width", type=int, default=300, help="of the layers of the first curve's network")
+    parser.add_argument("--device", default="cpu", help="where to compute, such as cuda")
+    parser.add_argument("--budget", type=float, metavar="GIB", help="max_memory; a GPU takes no tiles without one")
     parser.add_argument("--picture", type=Path, default=Path("docs/images/scaling.png"))
     parser.add_argument("--json", type=Path, help="write every figure to this file")
     parser.add_argument("--point", nargs=2, metavar=("CURVE", "SIZE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     if options.point:
-        print(json.dumps(measured(options.point[0], float(options.point[1]))))
+        max_memory = options.budget and int(options.budget * _GIB)
+        curve, size = options.point
+        print(json.dumps(measured(curve, float(size), options.width, options.device, max_memory)))
         return
     sizes = {
         "regions": [s for s, n in WINDOWS.items() if n <= options.most],
         "slices": [n for n in SLICES if n <= options.most],
     }
-    curves = {name: curve_of(name, some, options.threads) for name, some in sizes.items()}
+    passed = ["--threads", str(options.threads), "--width", str(options.width), "--device", options.device]
+    passed += ["--budget", str(options.budget)] if options.budget else []
+    curves = {name: curve_of(name, some, passed) for name, some in sizes.items()}
     draw(curves, options.picture)
     if options.json is not None:
-        about: dict[str, Any] = {"threads": options.threads, "torch": torch.__version__, **curves}
+        about: dict[str, Any] = {"with": passed, "torch": torch.__version__, **curves}
         sg.write_whole(options.json, lambda stream: stream.write(json.dumps(about, indent=1).encode()))
 
 

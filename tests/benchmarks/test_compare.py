@@ -10,6 +10,7 @@ import torch
 
 import splinegeo as sg
 from benchmarks import compare, scaling
+from benchmarks.floor import Floor, Speeds
 from benchmarks.relatives import by_regioncam, by_relucent, whole
 from benchmarks.timing import Spread, Times, in_turn
 from benchmarks.workloads import DIAMOND, Workload, random_network
@@ -63,6 +64,23 @@ def test_a_difference_of_counts_is_shown(capsys):
     assert row["ratios"]["peer / whole"] == {"median": 4.0, "smallest": 4.0, "largest": 4.0}
 
 
+def test_the_floor_counts_bytes_and_operations():
+    row = random_network((2, 8, 5), 1)
+    parts = sg.compute_partitions(row.model, row.domains, states=row.states)
+    n, never = parts[0][0].n_vertices, math.inf
+    floor = Floor(row, parts)
+    # 8 values after the first layer, 8 after the ReLU, 5 in the end: written once, read once
+    assert floor.at(Speeds("", bytes=1.0, operations=never)) == n * 2 * 8 * (8 + 8 + 5)
+    assert floor.at(Speeds("", bytes=never, operations=1.0)) == n * 2 * (2 * 8 + 8 * 5)
+    assert floor() == n
+
+
+def test_speeds_are_measured():
+    speeds = Speeds.of("cpu", 2**16, 64)
+    assert speeds.bytes > 1e7
+    assert speeds.operations > 1e6
+
+
 def test_slopes_are_exponents():
     points = [{"regions": 10**k, "seconds": 3 * 10 ** (1.5 * k)} for k in range(2, 8)]
     assert scaling.slope(points, "regions", "seconds") == pytest.approx(1.5)
@@ -73,7 +91,7 @@ def test_slopes_are_exponents():
 def test_the_commands_run(tmp_path):
     for module, arguments in (
         ("compare", ["--rows", "1", "--repeats", "2", "--relucent", "0"]),
-        ("scaling", ["--most", "10000", "--picture", tmp_path / "scaling.png"]),
+        ("scaling", ["--most", "12000", "--budget", "1", "--picture", tmp_path / "scaling.png"]),
     ):
         path = tmp_path / f"{module}.json"
         command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments), "--json", str(path)]

@@ -79,13 +79,15 @@ def test_several_slices_in_small_tiles_and_chunks(device, monkeypatch):
         assert_same(one, other)
 
 
-def test_what_lies_elsewhere_is_refused():
-    """The pretended device would notice a tensor in the wrong place, as a GPU does."""
+def test_what_a_gpu_refuses_or_leaves_open_is_refused():
+    """Were a tensor in the wrong place, or written to one place twice, these tests would notice."""
     with PretendedDevice():
         with pytest.raises(RuntimeError, match="on the same device"):
             torch.ones(3, device=DEVICE) + torch.ones(3)
         with pytest.raises(RuntimeError, match="numpy"):
             torch.ones(3, device=DEVICE).numpy()
+        with pytest.raises(RuntimeError, match="in any order"):
+            torch.arange(3, device=DEVICE).scatter_(0, *torch.tensor([[0, 1, 0], [4, 5, 6]]).to(DEVICE))
 
 
 def test_the_host_waits_for_few_numbers_however_many_regions_there_are():
