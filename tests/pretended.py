@@ -147,22 +147,25 @@ def _sorted_otherwise(function, x, *args, stable=None, **kwargs):
     return values, len(x) - 1 - order
 
 
-def _written_in_any_order(function, x, *args, **kwargs):
-    """Written in both directions, which has to be the same."""
-    backwards = x.clone()
+def _written_in_any_order(function, x, *args):
+    """Written in both directions, which has to be the same; places that are given by more than rows are let pass."""
     if function._schema.name == "aten::scatter_":
-        dim, index, values = args
-        function(backwards, dim, index.flip(0), values.flip(0) if isinstance(values, Tensor) else values)
+        dim, rows, values, *rest = args
+        back = dim, rows.flip(0), _flipped(values), *rest
+    elif len(args[0]) == 1 and args[0][0].dtype != torch.bool:
+        rows, values, *rest = args
+        back = [rows[0].flip(0)], _flipped(values) if values.ndim == x.ndim else values, *rest
     else:
-        indices, values, *accumulate = args
-        if indices[0].dtype != torch.bool:
-            indices = [None if index is None else index.flip(0) for index in indices]
-            values = values.flip(0) if values.ndim == x.ndim and len(values) > 1 else values
-        function(backwards, indices, values, *accumulate)
-    result = function(x, *args, **kwargs)
+        return function(x, *args)
+    backwards = function(x.clone(), *back)
+    result = function(x, *args)
     if not torch.equal(result, backwards):
         raise RuntimeError(f"{function}: one place is written twice, and a GPU may do so in any order")
     return result
+
+
+def _flipped(values):
+    return values.flip(0) if isinstance(values, Tensor) else values
 
 
 def _is_ours(device):

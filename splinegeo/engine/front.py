@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import ceil
 
 from torch import Tensor
@@ -28,27 +29,29 @@ class Front:
     Attributes
     ----------
     mesh : Subdivision
-    values : live tensors on its vertices before the next step; None if they have to be computed anew
+    values : live tensors on its vertices before the next step; empty if they have to be computed anew
     magnitudes : (1, ...) each: what entered them
     budget : bytes that live tensors may take from here on, or None
     step : index of the next step
     refined : whether the mesh is refined for that step already
+    tolerances : (m,) for the events of every layer for which the mesh is refined: closer to zero they are zero
     n_foreseen : on how many vertices they have to fit into the budget during that step, if it was begun in vain
     """
 
     mesh: Subdivision
-    values: Environment | None
+    values: Environment
     magnitudes: Environment
     budget: int | None
     step: int = 0
     refined: bool = False
+    tolerances: Mapping[int, Tensor] = field(default_factory=dict)
     n_foreseen: int = 0
 
     @property
     def is_in_rows(self) -> bool:
         """Whether every live tensor has one row for each vertex; between two nonlinearities rows may lie otherwise."""
         n_rows = len(self.mesh.vertices)
-        return self.values is None or all(
+        return all(
             isinstance(value, Tensor) and len(value) == n_rows and len(self.magnitudes[name]) == 1
             for name, value in self.values.items()
         )

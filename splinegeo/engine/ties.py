@@ -9,29 +9,23 @@ from torch import Tensor
 
 from ..chunks import rows_at_once
 from ..mesh import Subdivision, as_array, as_tensor, dissolve
-from ..network import Environment, Network, Step
+from ..network import Network
 from ..tolerance import Tolerance
+from .front import Front
 
 
-def dissolve_lost_ties(
-    network: Network,
-    step: Step,
-    mesh: Subdivision,
-    values: Environment,
-    magnitudes: Environment,
-    tolerance: Tolerance,
-    n_fixed: int,
-) -> Subdivision:
+def dissolve_lost_ties(network: Network, here: Front, tolerance: Tolerance, n_fixed: int) -> Subdivision:
     """Keep of a maximum's edges only those across which a winner changes: the borders of its argmax cells.
 
     Parameters
     ----------
-    mesh : refined by all rounds of the tournament
-    values : live tensors at its vertices; rows of vertices that vanish are removed in place
+    here : before a maximum, its mesh refined by all rounds of the tournament; of its values, the rows of vertices that
+        vanish are removed in place
     n_fixed : number of vertices before the first round
     """
-    winner = _winners(network, step, mesh, values, magnitudes, tolerance)
-    own = torch.nonzero(as_tensor(mesh.edge_layer) == (step.layer or 0))[:, 0]
+    mesh = here.mesh
+    winner = _winners(network, here, tolerance)
+    own = torch.nonzero(as_tensor(mesh.edge_layer) == (network.steps[here.step].layer or 0))[:, 0]
     left, right = as_tensor(mesh.edge_regions())[own].unbind(1)
     fingerprint = _fingerprint(winner)
     lost = fingerprint[left] == fingerprint[right]
@@ -41,22 +35,16 @@ def dissolve_lost_ties(
     drop[own] = lost
     result = dissolve(replace(mesh, edge_unit=as_array(unit)), as_array(drop), n_fixed)
     kept = as_tensor(result.kept_vertices)
-    for name, value in values.items():
-        values[name] = value.index_select(0, kept)
+    for name, value in here.values.items():
+        here.values[name] = value.index_select(0, kept)
     return result.mesh
 
 
-def _winners(
-    network: Network,
-    step: Step,
-    mesh: Subdivision,
-    values: Environment,
-    magnitudes: Environment,
-    tolerance: Tolerance,
-) -> Tensor:
+def _winners(network: Network, here: Front, tolerance: Tolerance) -> Tensor:
     """(R, n_units) winner of every unit on every region, taken at the mean of the region's corners."""
+    step, mesh = network.steps[here.step], here.mesh
     (name,) = step.inputs()
-    x = values[name].reshape(len(mesh.vertices), -1)
+    x = here.values[name].reshape(len(mesh.vertices), -1)
     all_offsets, corner = as_tensor(mesh.offsets), as_tensor(mesh.loop_vertices())
     step_size = rows_at_once(x, x.shape[1])
     winners = []
@@ -65,8 +53,8 @@ def _winners(
         rows = corner[offsets[0] : offsets[-1]]
         owner = torch.repeat_interleave(offsets.diff())
         total = x.new_zeros((len(offsets) - 1, x.shape[1])).index_add_(0, owner, x[rows])
-        mean = (total / offsets.diff()[:, None]).reshape(-1, *values[name].shape[1:])
-        winners.append(network.winners(step, {name: mean}, magnitudes, tolerance.value).to(torch.int32))
+        mean = (total / offsets.diff()[:, None]).reshape(-1, *here.values[name].shape[1:])
+        winners.append(network.winners(step, {name: mean}, here.magnitudes, tolerance.value).to(torch.int32))
     return torch.cat(winners)
 
 

@@ -65,103 +65,113 @@ class Walk:
 
     def finish(self, front: Front, share: float = 1.0) -> Subdivision:
         """Refine until the network is affine on every region; `share` of all windows is in this walk."""
-        mesh, values, magnitudes = front.mesh, front.values, dict(front.magnitudes)
         network, steps = self.section.network, self.section.network.steps
         last = max((i for i, step in enumerate(steps) if step.layer is not None), default=-1)
+        here = replace(front, magnitudes=dict(front.magnitudes))
         for index in range(front.step, last + 1):
             self.crew.require_wanted()
             step = steps[index]
-            if front.budget is not None:
-                give_back()
-            here = replace(front, mesh=mesh, values=values, magnitudes=magnitudes)
-            if index != front.step:
+            if index > here.step:
                 here = replace(here, step=index, refined=False, n_foreseen=0)
+            if here.budget is not None:
+                give_back()
             n_tiles = max(tiles_to_fit(network, here, self.crew.size), tiles_to_share(network, here, share))
-            if n_tiles > 1 or values is None:
+            if n_tiles > 1 or not here.values:
                 return self._in_tiles(here, n_tiles, share)
             if step.layer is not None and not here.refined:
-                grown = self._cut(here, index == last)
-                mesh, values = grown.mesh, grown.values
-                if grown.refined:
-                    self.progress.advance(share, mesh.n_regions - here.mesh.n_regions, step.layer)
+                n_before, here = here.mesh.n_regions, self._cut(here, index == last)
+                if here.refined:
+                    self.progress.advance(share, here.mesh.n_regions - n_before, step.layer)
                     if index == last:
                         break
-                if values is None or tiles_to_fit(network, grown, self.crew.size) > 1:
-                    return self.finish(grown, share)
-            self._advance(step, values, magnitudes, len(mesh.vertices))
-        return mesh
+                if not here.values or tiles_to_fit(network, here, self.crew.size) > 1:
+                    return self.finish(here, share)
+            self._advance(here)
+        return here.mesh
 
     def _in_tiles(self, here: Front, n_tiles: int, share: float) -> Subdivision:
         """Finish tile by tile; live tensors that take much of the budget are dropped, and computed anew for each."""
-        values = here.values
-        if values is not None and crowds(values, here.budget):
-            values.clear()  # for everybody who still knows of them
-            values = None
+        if crowds(here.values, here.budget):
+            here.values.clear()
         if n_tiles <= 1:
             return self.finish(replace(here, values=self._live(here, here.mesh)), share)
         tiling = cut_into_tiles(here.mesh, n_tiles)
         crew = self.crew if share == 1 else self.crew.alone()
-        budget = here.budget and (here.budget - bytes_of(values or {})) // crew.size
+        budget = here.budget and (here.budget - bytes_of(here.values)) // crew.size
 
         def finished(tile: Tile) -> Subdivision:
             own = as_tensor(tile.vertices)
-            rows = {name: value.index_select(0, own) for name, value in values.items()} if values else None
+            rows = {name: value.index_select(0, own) for name, value in here.values.items()}
             part = share * len(tile.mesh.loops) / len(here.mesh.loops)
-            live = rows or self._live(here, tile.mesh)
-            return self.finish(replace(here, mesh=tile.mesh, values=live, budget=budget, n_foreseen=0), part)
+            values = rows or self._live(here, tile.mesh)
+            return self.finish(replace(here, mesh=tile.mesh, values=values, budget=budget, n_foreseen=0), part)
 
         return tiling.stitch(crew.each(finished, tiling.tiles), self.tolerance.length)
 
     def _live(self, here: Front, mesh: Subdivision) -> Environment:
         """The live tensors before the next step, by running the network from its beginning."""
-        return self.section.live(as_tensor(mesh.vertices), as_tensor(mesh.vertex_windows()), here.step)
+        return self.section.live(as_tensor(mesh.vertices), as_tensor(mesh.vertex_windows()), here.step, here.tolerances)
 
     def _cut(self, here: Front, last: bool) -> Front:
         """Refine until one nonlinearity is affine on every region.
 
-        The live tensors follow, unless nothing will need them. If they would not fit into the budget they are dropped,
-        and a nonlinearity that takes several rounds is put off: it has to be begun in smaller tiles.
+        The live tensors follow, unless nothing will need them, or they would not fit into the budget.
         """
-        network, values, front = self.section.network, here.values, here
-        assert values is not None
-        step = network.steps[here.step]
-        n_fixed, n_rounds = len(here.mesh.vertices), network.n_rounds(step, here.magnitudes)
-        for round in range(n_rounds):
-            events, refinement = self._refine(front, step, round)
-            mesh = refinement.mesh
-            if n_rounds == 1 and last:
-                return replace(here, mesh=mesh, refined=True)
-            if is_outgrown(network, front, mesh):
-                values.clear()
-                if n_rounds == 1:
-                    return replace(here, mesh=mesh, values=None, refined=True)
-                return replace(here, values=None, n_foreseen=len(front.mesh.vertices) + len(mesh.vertices))
-            _carry(values, refinement, step, as_tensor(events.values))
-            front = replace(front, mesh=mesh)
-        if n_rounds > 1:
-            mesh = dissolve_lost_ties(network, step, mesh, values, here.magnitudes, self.tolerance, n_fixed)
-        return replace(here, mesh=mesh, refined=True)
+        network, step = self.section.network, self.section.network.steps[here.step]
+        if network.n_rounds(step, here.magnitudes) > 1:
+            return self._cut_in_rounds(here)
+        tolerance = self._event_tolerance(here, 0)
+        events, refinement = self._refine(here, 0, tolerance)
+        tolerances = {**here.tolerances, step.layer or 0: tolerance}
+        there = replace(here, mesh=refinement.mesh, refined=True, tolerances=tolerances)
+        if is_outgrown(network, here, there.mesh):
+            here.values.clear()
+        elif not last:
+            _carry(here.values, refinement, step, as_tensor(events.values))
+        return there
 
-    def _refine(self, here: Front, step: Step, round: int) -> tuple[EventTable, Refinement]:
-        """One refinement by one round of events, entered into the books."""
-        network, layer, values = self.section.network, step.layer or 0, here.values
-        assert values is not None
-        z = as_array(network.events(step, values, len(here.mesh.vertices), round))
+    def _cut_in_rounds(self, here: Front) -> Front:
+        """The same for a maximum, by the rounds of a tournament.
+
+        If these outgrow the budget, the maximum is put off: it has to be begun in smaller tiles.
+        """
+        network, step = self.section.network, self.section.network.steps[here.step]
+        there = here
+        for round in range(network.n_rounds(step, here.magnitudes)):
+            events, refinement = self._refine(there, round, self._event_tolerance(here, round))
+            if is_outgrown(network, there, refinement.mesh):
+                here.values.clear()
+                return replace(here, n_foreseen=len(there.mesh.vertices) + len(refinement.mesh.vertices))
+            _carry(here.values, refinement, step, as_tensor(events.values))
+            there = replace(there, mesh=refinement.mesh)
+        kept = dissolve_lost_ties(network, there, self.tolerance, n_fixed=len(here.mesh.vertices))
+        return replace(there, mesh=kept, refined=True)
+
+    def _event_tolerance(self, here: Front, round: int) -> Tensor:
+        """(m,) below which the next step's events are zero."""
+        network, step = self.section.network, self.section.network.steps[here.step]
         magnitude = network.event_magnitudes(step, here.magnitudes, round)
         if not torch.isfinite(magnitude).all():
-            name = network.layer_names[layer]
+            name = network.layer_names[step.layer or 0]
             raise NonFiniteError(f"values overflow before nonlinearity '{name}': scale the weights or the window down")
-        events = decide_signs(z, as_array(self.tolerance.value * magnitude))
-        units = as_array(network.event_units(step, z.shape[1], magnitude.device))
+        return self.tolerance.value * magnitude
+
+    def _refine(self, here: Front, round: int, tolerance: Tensor) -> tuple[EventTable, Refinement]:
+        """One refinement by one round of events, entered into the books."""
+        network, step = self.section.network, self.section.network.steps[here.step]
+        z = network.events(step, here.values, len(here.mesh.vertices), round)
+        units = as_array(network.event_units(step, z.shape[1], z.device))
+        events, layer = decide_signs(as_array(z), as_array(tolerance)), step.layer or 0
         refinement = refine(here.mesh, events, units, layer, self.tolerance.length)
         with self.crew.lock:
             for book in self.books:
                 book.record(here.mesh, events, refinement, units, layer)
         return events, refinement
 
-    def _advance(self, step: Step, values: Environment, magnitudes: Environment, n_rows: int) -> None:
+    def _advance(self, here: Front) -> None:
         """Execute one step on the vertices, and keep track of the magnitudes that enter its values."""
-        network = self.section.network
+        network, values, magnitudes = self.section.network, here.values, here.magnitudes
+        step, n_rows = network.steps[here.step], len(here.mesh.vertices)
         if step.layer is None:
             network.execute_in_chunks(step, values, n_rows)
             network.magnitude(step, magnitudes)

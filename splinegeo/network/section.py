@@ -7,6 +7,7 @@ the origin lose no digits, and inputs of any dimension cost as little as two.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from threading import Lock
@@ -49,17 +50,23 @@ class Section:
             env[name] = torch.addcmul(base[plane], first[name][plane], v0).addcmul_(second[name][plane], v1)
         return env
 
-    def live(self, v: Tensor, plane: Tensor, n_steps: int) -> Environment:
-        """What the steps after the first `n_steps` need, at points (n, 2) of planes (n,)."""
+    def live(self, v: Tensor, plane: Tensor, n_steps: int, tolerances: Mapping[int, Tensor]) -> Environment:
+        """What the steps after the first `n_steps` need, at points (n, 2) of planes (n,).
+
+        The events of some layers have tolerances (m,); closer to zero they are zero.
+        """
         widest = max(1, *(c[:1].numel() for c in self.base.values()), *map(prod, self.network.unit_shapes))
         rows = rows_at_once(v, widest)
         live: Environment = {}
         for start in range(0, len(v), rows):
             some = slice(start, min(start + rows, len(v)))
             env = self.at(v[some], plane[some])
-            for step in self.network.steps[:n_steps]:
-                self.network.execute_in_chunks(step, env, some.stop - start)
-                self.network.release(step, env)
+            for index, step in enumerate(self.network.steps[: n_steps + 1]):
+                if step.layer is not None and step.layer in tolerances:
+                    self.network.snap(step, env, tolerances[step.layer])
+                if index < n_steps:
+                    self.network.execute_in_chunks(step, env, some.stop - start)
+                    self.network.release(step, env)
             live = live or {name: value.new_zeros((len(v), *value.shape[1:])) for name, value in env.items()}
             for name, value in env.items():
                 live[name][some] = value
