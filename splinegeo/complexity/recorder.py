@@ -146,7 +146,7 @@ def promoted(values: Any, dtype: torch.dtype) -> Any:
 def run(model: nn.Module, x: Tensor, observer: Observer, path: ModulePath, dtype: torch.dtype | None = None) -> None:
     """Run `model` on x and let `observer` watch; leaves model, random states and gradients as they were."""
     with ExitStack() as stack:
-        for context in _plain_arithmetic(x.device):
+        for context in _plain_arithmetic(dtype or x.dtype, x.device):
             stack.enter_context(context)
         stack.enter_context(path.watching())
         if dtype is not None:
@@ -156,13 +156,13 @@ def run(model: nn.Module, x: Tensor, observer: Observer, path: ModulePath, dtype
         model(x)
 
 
-def _plain_arithmetic(device: torch.device) -> list[AbstractContextManager[Any]]:
+def _plain_arithmetic(dtype: torch.dtype, device: torch.device) -> list[AbstractContextManager[Any]]:
     """No gradients, no autocast, no shortened products, and no fused encoder layer that would hide its nonlinearity."""
     has_autocast = torch.amp.is_autocast_available(device.type)
     return [
         torch.no_grad(),
         torch.autocast(device.type, enabled=False) if has_autocast else ExitStack(),
-        full_precision(),
+        full_precision(dtype, device),
         _unfused_attention(),
     ]
 

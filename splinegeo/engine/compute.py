@@ -224,7 +224,6 @@ def partitions_of(
     return split_windows(mesh, domains, frames, section, decisions.certificates(frames))
 
 
-@full_precision()
 def refine_slices(
     network: Network,
     domains: list[Slice],
@@ -236,10 +235,11 @@ def refine_slices(
 ) -> tuple[list[Frame], Section, Subdivision]:
     """One subdivision of all slices of a captured network, each in the normalised coordinates of its frame."""
     frames = [Frame.of(domain) for domain in domains]
-    section = _restrict(network, domains, frames, device)
     corners = [torch.from_numpy(f.normalise(d.window)) for f, d in zip(frames, domains, strict=True)]
     mesh = windows([as_array(c.to(device=device, dtype=network.dtype)) for c in corners])
-    with torch.no_grad(), tqdm(total=len(network.layer_names), disable=not progress, unit="layer") as bar:
+    bar = tqdm(total=len(network.layer_names), disable=not progress, unit="layer")
+    with full_precision(network.dtype, network.device), torch.no_grad(), bar:
+        section = _restrict(network, domains, frames, device)
         shown = Progress(bar, network.layer_names, mesh.n_regions)
         walk = Walk(section, tolerance, books, Crew.for_device(network.device), shown)
         return frames, section, walk.finish(walk.begin(mesh, max_memory))

@@ -72,12 +72,11 @@ class Section:
                 live[name][some] = value
         return live
 
-    @full_precision()
     def __call__(self, v: Tensor, plane: Tensor) -> Tensor:
         """Outputs (n, ...) at points (n, 2) of planes (n,)."""
-        return self._run(self.at(v, plane), len(v))
+        with full_precision(self.network.dtype, v.device):
+            return self._run(self.at(v, plane), len(v))
 
-    @full_precision()
     def affine_maps(self, v: Tensor, plane: Tensor) -> tuple[Tensor, Tensor]:
         """Value (n, out) and slope (n, out, 2) at points inside regions: one forward pass, two tangents.
 
@@ -86,7 +85,7 @@ class Section:
         widest = max(1, *(c[:1].numel() for c in self.base.values()))
         step = rows_at_once(v, widest)
         chunks = [slice(start, start + step) for start in range(0, len(v), step)]
-        with FORWARD_MODE:
+        with FORWARD_MODE, full_precision(self.network.dtype, v.device):
             values, slopes = zip(*(self._map_rows(v[rows], plane[rows]) for rows in chunks), strict=True)
         return torch.cat(values), torch.cat(slopes)
 
