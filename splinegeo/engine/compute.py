@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import overload
 
 import numpy as np
@@ -79,7 +81,7 @@ def compute_partition(
     InvalidInputError
         If the module does not take inputs of the slice's shape, or has no outputs.
     MemoryBudgetError
-        If even the live tensors of one region would take more than `max_memory`; says how much would do.
+        If even the live tensors of one region would take more than `max_memory`; says how much they take.
 
     References
     ----------
@@ -189,6 +191,8 @@ def compute_partitions(
     Other parameters and errors are those of `compute_partition`.
     """
     slices = [domains] if isinstance(domains, Slice) else list(domains)
+    if max_memory is not None and not (isinstance(max_memory, Real) and 1 <= max_memory < math.inf):
+        raise InvalidInputError(f"max_memory is a number of bytes, at least 1, not {max_memory!r}")
     architecture = capture(model, _common_shape(slices), until)
     if exact:
         require_exact(architecture, dtype)
@@ -199,7 +203,12 @@ def compute_partitions(
         network = architecture.bind(copy.state_dict())
         verify(network, copy, points, until)
         parts = partitions_of(
-            network.to(device, dtype), slices, tolerance, device, progress and states is None, max_memory
+            network.to(device, dtype),
+            slices,
+            tolerance,
+            device,
+            progress and states is None,
+            max_memory and int(max_memory),
         )
         return settle(parts, network) if exact else parts
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import ceil
+from operator import itemgetter
 
 from torch import Tensor
 
@@ -81,13 +82,8 @@ def tiles_to_fit(network: Network, here: Front, crew_size: int) -> int:
     if needed <= here.budget:
         return 1
     if here.mesh.n_regions == 1:
-        step = network.steps[here.step]
-        raise MemoryBudgetError(
-            f"the live tensors of one region take at least {needed:,} bytes at '{step.name}' in '{step.module}', and "
-            f"max_memory leaves {here.budget:,} for it: allow {ceil(needed / here.budget)} times as much, stop "
-            "earlier with until=, or compute in float32"
-        )
-    return min(here.mesh.n_regions, max(2, ceil(needed * crew_size / (_SHARE_TO_BEGIN_WITH * here.budget))))
+        raise _refusal(network, here, here.budget)
+    return min(here.mesh.n_regions, max(2, ceil(needed * crew_size / max(1, _SHARE_TO_BEGIN_WITH * here.budget))))
 
 
 def is_outgrown(network: Network, here: Front, refined: Subdivision) -> bool:
@@ -106,6 +102,22 @@ def tiles_to_share(network: Network, here: Front, share: float) -> int:
     n_elements = len(here.mesh.vertices) * network.n_units(step)
     n_tiles = min(here.mesh.n_regions, max(to_refine // _REGIONS_PER_TILE, n_elements // _ELEMENTS_PER_TILE))
     return min(n_tiles, _MOST_TILES) if n_tiles >= _FEWEST_TILES else 1
+
+
+def _refusal(network: Network, here: Front, budget: int) -> MemoryBudgetError:
+    """Says what the vertices that there are will take at the most demanding of the steps that are left."""
+    needed, row, worst = 0, dict(here.magnitudes), network.steps[here.step]
+    for index, step in enumerate(network.steps[here.step :], here.step):
+        there = replace(here, step=index, magnitudes=row, refined=here.refined and index == here.step)
+        takes = _bytes_of_row(network, there) * max(len(here.mesh.vertices), here.n_foreseen)
+        needed, worst = max((needed, worst), (takes, step), key=itemgetter(0))
+        network.execute(step, row, 1)
+        network.release(step, row)
+    return MemoryBudgetError(
+        f"the live tensors of one region take {needed:,} bytes at '{worst.name}' in '{worst.module}', and max_memory "
+        f"leaves {budget:,} for it: allow at least {ceil(needed / max(1, budget))} times as much, stop earlier with "
+        "until=, or compute in float32"
+    )
 
 
 def _bytes_of_row(network: Network, here: Front) -> int:

@@ -8,6 +8,8 @@ between losers leave edges that do not belong to the maximum; comparing the winn
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from math import prod
 from typing import Any
 
 import torch
@@ -71,57 +73,79 @@ def _pool(n_dims: int) -> Candidates:
     def candidates(
         x: Tensor, kernel: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
     ) -> Tensor:
-        sizes = x.shape[-n_dims:]
         k, p, d = (_per_dimension(v, n_dims) for v in (kernel, padding, dilation))
         s = _per_dimension(stride, n_dims) if stride not in ((), [], None) else k
-        options = zip(sizes, k, s, p, d, strict=True)
-        windows = [_window_positions(*option, ceil_mode=ceil_mode) for option in options]
-        return _gather_windows(x, windows)
+        return _gather(x, n_dims, _pool_index(tuple(x.shape[-n_dims:]), k, s, p, d, ceil_mode, x.device))
 
     return candidates
 
 
 def _adaptive_pool(n_dims: int) -> Candidates:
     def candidates(x: Tensor, output_size: Any) -> Tensor:
-        windows = []
-        for size, n_out in zip(x.shape[-n_dims:], _per_dimension(output_size, n_dims), strict=True):
-            low = [i * size // n_out for i in range(n_out)]
-            high = [-((-(i + 1) * size) // n_out) for i in range(n_out)]
-            longest = max(h - lo for lo, h in zip(low, high, strict=True))
-            rows = [[lo + j if lo + j < h else -1 for j in range(longest)] for lo, h in zip(low, high, strict=True)]
-            windows.append(torch.tensor(rows))
-        return _gather_windows(x, windows)
+        sizes = tuple(x.shape[-n_dims:])
+        return _gather(x, n_dims, _adaptive_index(sizes, _per_dimension(output_size, n_dims), x.device))
 
     return candidates
 
 
-def _per_dimension(value: Any, n: int) -> list[int]:
-    values = [value] if isinstance(value, int) else list(value)
+def _per_dimension(value: Any, n: int) -> tuple[int, ...]:
+    values = (value,) if isinstance(value, int) else tuple(value)
     return values * n if len(values) == 1 else values
 
 
-def _window_positions(size: int, k: int, s: int, p: int, d: int, *, ceil_mode: bool) -> Tensor:
-    """(n_out, k) input positions of each pooling window along one dimension; -1 in the padding."""
-    span = size + 2 * p - d * (k - 1) - 1
-    n_out = (-(-span // s) if ceil_mode else span // s) + 1
-    if ceil_mode and (n_out - 1) * s >= size + p:
-        n_out -= 1  # PyTorch drops a last window that would start in the padding
-    position = torch.arange(n_out)[:, None] * s - p + torch.arange(k)[None] * d
-    return torch.where((position >= 0) & (position < size), position, -1)
+def _gather(x: Tensor, n_dims: int, index: Tensor) -> Tensor:
+    """(V, n, k) candidates of every window, for (n, k) positions in the last dimensions, flattened."""
+    return x.reshape(len(x), -1, prod(x.shape[-n_dims:]))[:, :, index].flatten(1, 2)
 
 
-def _gather_windows(x: Tensor, windows: list[Tensor]) -> Tensor:
-    """(V, n, k) candidates of every window; a window's padding repeats one of its own values, which changes no tie."""
-    n_dims = len(windows)
+# Made on the host and copied once: a GPU would have to wait for each copy.
+@lru_cache(maxsize=64)
+def _pool_index(
+    sizes: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    ceil_mode: bool,
+    device: torch.device,
+) -> Tensor:
+    """(n, k) flat positions in each pooling window."""
+    windows = []
+    for size, k, s, p, d in zip(sizes, kernel, stride, padding, dilation, strict=True):
+        span = size + 2 * p - d * (k - 1) - 1
+        n_out = (-(-span // s) if ceil_mode else span // s) + 1
+        if ceil_mode and (n_out - 1) * s >= size + p:
+            n_out -= 1  # PyTorch drops a last window that would start in the padding
+        position = torch.arange(n_out)[:, None] * s - p + torch.arange(k)[None] * d
+        windows.append(torch.where((position >= 0) & (position < size), position, -1))
+    return _flat_positions(sizes, windows).to(device)
+
+
+@lru_cache(maxsize=64)
+def _adaptive_index(sizes: tuple[int, ...], output_size: tuple[int, ...], device: torch.device) -> Tensor:
+    """(n, k) flat positions in each window of an adaptive pool; shorter windows are padded."""
+    windows = []
+    for size, n_out in zip(sizes, output_size, strict=True):
+        low = [i * size // n_out for i in range(n_out)]
+        high = [-((-(i + 1) * size) // n_out) for i in range(n_out)]
+        longest = max(h - lo for lo, h in zip(low, high, strict=True))
+        rows = [[lo + j if lo + j < h else -1 for j in range(longest)] for lo, h in zip(low, high, strict=True)]
+        windows.append(torch.tensor(rows))
+    return _flat_positions(sizes, windows).to(device)
+
+
+def _flat_positions(sizes: tuple[int, ...], windows: list[Tensor]) -> Tensor:
+    """(n, k) from the (n_out, k) positions along each dimension, -1 in the padding.
+
+    A window's padding repeats one of its own positions, which changes no tie.
+    """
     index = torch.zeros((1, 1), dtype=torch.int64)
     valid = torch.ones((1, 1), dtype=torch.bool)
-    for size, position in zip(x.shape[-n_dims:], windows, strict=True):
+    for size, position in zip(sizes, windows, strict=True):
         index = (index[:, None, :, None] * size + position[None, :, None, :]).flatten(2).flatten(0, 1)
         valid = (valid[:, None, :, None] & (position >= 0)[None, :, None, :]).flatten(2).flatten(0, 1)
     first = index.gather(1, valid.int().argmax(dim=1, keepdim=True))
-    index = torch.where(valid, index, first).to(x.device)
-    flat = x.reshape(len(x), -1, int(torch.tensor(x.shape[-n_dims:]).prod()))
-    return flat[:, :, index].flatten(1, 2)
+    return torch.where(valid, index, first)
 
 
 # The candidates (V, n, k) of each output of an operator, from the operator's own arguments; a minimum is the maximum

@@ -173,11 +173,12 @@ class Network:
         belongs to the unit `event_units` (m,) [e]. They are the input itself where that bends at zero.
         """
         inputs = {name: env[name] for name in step.inputs() if name in env}
-        first = self._events(step, {name: x[:1] for name, x in inputs.items()}, 1, round)
+        one = {name: x[:1] for name, x in inputs.items()}
+        first = self._events(step, one, 1, round)
         if _shares_memory(first, inputs):
-            return self._events(step, inputs, n_rows, round)
+            return self._events(step, inputs, n_rows, round).contiguous()  # an expanded input repeats itself
         result = first.new_empty((n_rows, first.shape[1]))  # every row is written below
-        rows = rows_at_once(result, first.shape[1])
+        rows = rows_at_once(result, (self._candidates(step, one, 1) if step.operator in MAXIMA else first).numel())
         for start in range(0, n_rows, rows):
             some = slice(start, min(start + rows, n_rows))
             result[some] = self._events(step, {name: x[some] for name, x in inputs.items()}, some.stop - start, round)
@@ -193,7 +194,7 @@ class Network:
         inputs = {name: env[name] for name in step.inputs() if name in env}
         n_rows = len(next(iter(inputs.values())))
         events = self._events(step, inputs, n_rows, 0)
-        if _shares_memory(events, inputs):
+        if _shares_memory(events, inputs) and events.is_contiguous():
             events.masked_fill_(events.abs() <= tolerance, 0)
 
     def _events(self, step: Step, env: Environment, n_rows: int, round: int) -> Tensor:

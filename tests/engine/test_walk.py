@@ -1,5 +1,6 @@
 """Walking in tiles, on several threads and within a budget leads to the same partition as walking in one piece."""
 
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -136,9 +137,44 @@ def test_zeros_are_zero_also_where_values_are_computed_anew(budget):
 
 
 def test_what_cannot_fit_is_refused_with_what_would():
-    with pytest.raises(sg.MemoryBudgetError, match=r"allow \d+ times as much") as caught:
-        sg.compute_partition(mlp(2, 100, 100, 1), square(1), max_memory=2**10)
-    assert "\n" not in str(caught.value)
+    model, domain = mlp(2, 50, 200, 50, 1), square(1)
+    enough, refusals = as_advised(model, domain, 2**10)
+    assert 1 <= len(refusals) <= 3
+    assert not any("\n" in refusal for refusal in refusals)
+    assert_same(enough, sg.compute_partition(model, domain))
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+@pytest.mark.parametrize("kind", NETWORK_KINDS)
+def test_whatever_budget_does_gives_the_same(kind, seed):
+    """Tiles of a few regions, on some of which all units of a layer are zero but for rounding."""
+    model, window = random_network(kind, seed)
+    domain = sg.Slice.polygon(window)
+    budgeted, _ = as_advised(model, domain, 400)
+    assert_same(budgeted, sg.compute_partition(model, domain), atol=1e-10)
+
+
+def as_advised(model, domain, budget):
+    """The partition within the least budget that does, following the advice from a too small one; and the refusals."""
+    refusals = []
+    while True:
+        try:
+            return sg.compute_partition(model, domain, max_memory=budget), refusals
+        except sg.MemoryBudgetError as error:
+            refusals.append(str(error))
+        budget *= int(re.search(r"allow at least (\d+) times as much", refusals[-1]).group(1))
+
+
+@pytest.mark.parametrize("budget", [0, -1, float("nan"), float("inf"), "4 GiB"])
+def test_a_budget_is_a_number_of_bytes(budget):
+    with pytest.raises(sg.InvalidInputError, match="number of bytes, at least 1, not"):
+        sg.compute_partition(mlp(2, 3, 1), square(1), max_memory=budget)
+    with pytest.raises(sg.MemoryBudgetError):
+        sg.compute_partition(mlp(2, 3, 1), square(1), max_memory=1)
+
+
+def test_a_budget_may_be_written_as_a_power_of_ten():
+    assert sg.compute_partition(mlp(2, 8, 1), square(1), max_memory=1e9).n_regions > 1
 
 
 def test_an_error_in_one_tile_stops_the_others():

@@ -211,6 +211,10 @@ def _rows_folded_in_between(model, x):
     return model.last(F.relu(folded)) + model.last(F.relu(0.5 - sequence))
 
 
+def _repeated_without_memory(model, x):
+    return model.last(F.relu(model.middle(F.relu(model.first(x))).expand(-1, 5)))
+
+
 def _channels_last(model, x):
     x = F.relu(model.first(x.contiguous(memory_format=torch.channels_last)))
     x = F.relu(model.second(x.to(memory_format=torch.channels_last)))
@@ -243,6 +247,16 @@ ZOO = {
         ),
         PLANE,
         1,
+    ),
+    "repeated without memory": (
+        lambda: Written(
+            _repeated_without_memory,
+            first=nn.Linear(2, 4, bias=False),
+            middle=nn.Linear(4, 1, bias=False),
+            last=nn.Linear(5, 2),
+        ),
+        PLANE,
+        2,
     ),
     "channels last": (
         lambda: Written(_channels_last, first=nn.Conv2d(1, 3, 3, padding=1), second=nn.Conv2d(3, 3, 3)),
