@@ -25,7 +25,7 @@ from ..mesh import (
     decide_signs,
     refine,
 )
-from ..network import Environment, Section, Step
+from ..network import Environment, Network, Section, Step
 from ..tolerance import Tolerance
 from .allocator import give_back
 from .crew import Crew
@@ -58,6 +58,11 @@ class Walk:
     crew: Crew
     progress: Progress
 
+    @property
+    def network(self) -> Network:
+        """From the first nonlinearity on."""
+        return self.section.network
+
     def begin(self, mesh: Subdivision, max_memory: int | None) -> Front:
         """Before the first nonlinearity, with one region per plane in its normalised coordinates."""
         values = self.section.at(as_tensor(mesh.vertices), as_tensor(mesh.vertex_windows()))
@@ -65,7 +70,7 @@ class Walk:
 
     def finish(self, front: Front, share: float = 1.0) -> Subdivision:
         """Refine until the network is affine on every region; `share` of all windows is in this walk."""
-        network, steps = self.section.network, self.section.network.steps
+        network, steps = self.network, self.network.steps
         last = max((i for i, step in enumerate(steps) if step.layer is not None), default=-1)
         here = replace(front, magnitudes=dict(front.magnitudes))
         for index in range(front.step, last + 1):
@@ -117,7 +122,7 @@ class Walk:
 
         The live tensors follow, unless nothing will need them, or they would not fit into the budget.
         """
-        network, step = self.section.network, self.section.network.steps[here.step]
+        network, step = self.network, self.network.steps[here.step]
         if network.n_rounds(step, here.magnitudes) > 1:
             return self._cut_in_rounds(here)
         tolerance = self._event_tolerance(here, 0)
@@ -135,7 +140,7 @@ class Walk:
 
         If these outgrow the budget, the maximum is put off: it has to be begun in smaller tiles.
         """
-        network, step = self.section.network, self.section.network.steps[here.step]
+        network, step = self.network, self.network.steps[here.step]
         there = here
         for round in range(network.n_rounds(step, here.magnitudes)):
             events, refinement = self._refine(there, round, self._event_tolerance(here, round))
@@ -149,7 +154,7 @@ class Walk:
 
     def _event_tolerance(self, here: Front, round: int) -> Tensor:
         """(m,) below which the next step's events are zero."""
-        network, step = self.section.network, self.section.network.steps[here.step]
+        network, step = self.network, self.network.steps[here.step]
         magnitude = network.event_magnitudes(step, here.magnitudes, round)
         if not torch.isfinite(magnitude).all():
             name = network.layer_names[step.layer or 0]
@@ -158,7 +163,7 @@ class Walk:
 
     def _refine(self, here: Front, round: int, tolerance: Tensor) -> tuple[EventTable, Refinement]:
         """One refinement by one round of events, entered into the books."""
-        network, step = self.section.network, self.section.network.steps[here.step]
+        network, step = self.network, self.network.steps[here.step]
         z = network.events(step, here.values, len(here.mesh.vertices), round)
         units = as_array(network.event_units(step, z.shape[1], z.device))
         events, layer = decide_signs(as_array(z), as_array(tolerance)), step.layer or 0
@@ -170,7 +175,7 @@ class Walk:
 
     def _advance(self, here: Front) -> None:
         """Execute one step on the vertices, and keep track of the magnitudes that enter its values."""
-        network, values, magnitudes = self.section.network, here.values, here.magnitudes
+        network, values, magnitudes = self.network, here.values, here.magnitudes
         step, n_rows = network.steps[here.step], len(here.mesh.vertices)
         if step.layer is None:
             network.execute_in_chunks(step, values, n_rows)
