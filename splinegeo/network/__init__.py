@@ -2,8 +2,8 @@
 
 from .capture import Architecture as Architecture
 from .capture import capture as capture
+from .full_precision import full_precision as full_precision
 from .precision import double_copy as double_copy
-from .precision import full_precision as full_precision
 from .program import Environment as Environment
 from .program import Network as Network
 from .program import Step as Step

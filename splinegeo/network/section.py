@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..chunks import rows_at_once
-from .precision import full_precision
+from .full_precision import full_precision
 from .program import Environment, Network, Step
 
 # The levels of forward-mode differentiation belong to the whole process: threads take turns.
