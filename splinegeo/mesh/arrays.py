@@ -150,13 +150,6 @@ def bincount(x: Array, n: int) -> Array:
     return np.bincount(x, minlength=n) if isinstance(x, np.ndarray) else torch.bincount(x, minlength=n)
 
 
-def sums(group: Array, x: Array, n: int) -> Array:
-    """(n,) sums of the entries of a column over each of n groups."""
-    if isinstance(x, np.ndarray):
-        return np.bincount(group, weights=x, minlength=n)
-    return torch.bincount(group, weights=x, minlength=n)
-
-
 def search(ordered: Array, x: Array, right: bool = False) -> Array:
     """How many entries of an ascending column come before each x; those equal to it too, if `right`."""
     if isinstance(x, np.ndarray):

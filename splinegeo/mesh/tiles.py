@@ -16,7 +16,6 @@ from .arrays import (
     positions,
     put,
     search,
-    sums,
     take,
     tiny,
     whole,
@@ -112,8 +111,10 @@ def cut_into_tiles(mesh: Subdivision, n_tiles: int) -> Tiling:
 
 def _groups(mesh: Subdivision, n_tiles: int) -> Array:
     """(R,) the tile that each region goes to: runs along a space-filling curve, window after window."""
-    sizes, corner, owner = mesh.sizes(), mesh.loop_vertices(), mesh.loop_regions()
-    x, y = (_steps(sums(owner, take(mesh.vertices[:, i], corner), len(sizes)) / sizes) for i in (0, 1))
+    sizes, corner, first = mesh.sizes(), mesh.loop_vertices(), mesh.offsets[:-1]
+    # Between two corners far apart: a GPU adds up many in no order of its own, and regions would be numbered so, too.
+    one, other = (take(mesh.vertices, take(corner, slot)) for slot in (first, first + sizes // 2))
+    x, y = (_steps((one[:, i] + other[:, i]) / 2) for i in (0, 1))
     order = argsort((mesh.window << (2 * _MORTON_BITS)) + _spread(x) + 2 * _spread(y))
     ordered = take(sizes, order)
     # By the middle of each region in the run: two regions then never make one group of two.

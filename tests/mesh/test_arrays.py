@@ -40,7 +40,6 @@ MEANINGS = {
     "lerp": (lambda: arrays.lerp(array(NUMBERS), array(NUMBERS) + 2, array(NUMBERS) * 0 + 0.25), NUMBERS + 0.5),
     "positions": (lambda: arrays.positions(array(NUMBERS) > 0), np.flatnonzero(NUMBERS > 0)),
     "bincount": (lambda: arrays.bincount(array(SMALL), 12), np.bincount(SMALL, minlength=12)),
-    "sums": (lambda: arrays.sums(array(SMALL), array(NUMBERS), 12), np.bincount(SMALL, NUMBERS, 12)),
     "search": (lambda: arrays.search(array([1, 3, 3, 5]), array([3, 0, 9])), np.array([1, 0, 4])),
     "search right": (lambda: arrays.search(array([1, 3, 3, 5]), array([3, 0, 9]), right=True), np.array([3, 0, 4])),
     "argsort": (lambda: arrays.argsort(array(SMALL)), np.argsort(SMALL, kind="stable")),
