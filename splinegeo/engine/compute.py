@@ -35,7 +35,7 @@ def compute_partition(
     until: str | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float64,
-    max_memory: int | None = None,
+    max_memory: float | None = None,
     progress: bool = False,
     exact: bool = False,
 ) -> Partition:
@@ -55,10 +55,11 @@ def compute_partition(
         Name of a submodule: the partition is that of everything before and including it.
     device, dtype
         Where, and in which float format, the partition is computed.
-    max_memory : int, optional
-        Bytes that the network's live tensors on the vertices may take. Where they would take more, the subdivision
-        is cut into tiles that are finished one after the other, with the live tensors of each computed anew from
-        its vertices. The subdivision itself, about a kilobyte for each region, is not counted.
+    max_memory : number, optional
+        Bytes that the network's live tensors on the vertices may take, with what a step makes of them and with the
+        events. Where they would take more, the subdivision is cut into tiles that are finished one after the other,
+        with the live tensors of each computed anew from its vertices. The subdivision itself, about a kilobyte for each
+        region, is not counted.
     progress : bool
         Show a bar, layer by layer, with the number of regions so far.
     exact : bool
@@ -79,9 +80,9 @@ def compute_partition(
     NonFiniteError
         If a weight is NaN or infinite, or a value overflows.
     InvalidInputError
-        If the module does not take inputs of the slice's shape, or has no outputs.
+        If the module does not take inputs of the slice's shape, or has no outputs; or if `max_memory` is less than 1.
     MemoryBudgetError
-        If even the live tensors of one region would take more than `max_memory`; says how much they take.
+        If even the live tensors of one region would take more than `max_memory`; says how much they take at least.
 
     References
     ----------
@@ -126,7 +127,7 @@ def compute_partitions(
     until: str | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float64,
-    max_memory: int | None = None,
+    max_memory: float | None = None,
     progress: bool = False,
     exact: bool = False,
 ) -> list[Partition]: ...
@@ -139,7 +140,7 @@ def compute_partitions(
     until: str | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float64,
-    max_memory: int | None = None,
+    max_memory: float | None = None,
     progress: bool = False,
     exact: bool = False,
 ) -> list[Partition]: ...
@@ -152,7 +153,7 @@ def compute_partitions(
     until: str | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float64,
-    max_memory: int | None = None,
+    max_memory: float | None = None,
     progress: bool = False,
     exact: bool = False,
 ) -> list[list[Partition]]: ...
@@ -164,7 +165,7 @@ def compute_partitions(
     until: str | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float64,
-    max_memory: int | None = None,
+    max_memory: float | None = None,
     progress: bool = False,
     exact: bool = False,
 ) -> list[Partition] | list[list[Partition]]:

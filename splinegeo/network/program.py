@@ -189,12 +189,10 @@ class Network:
         events = self._events(step, env, 1, 0)
         return 0 if _shares_memory(events, env) else events.numel()
 
-    def snap(self, step: Step, env: Environment, tolerance: Tensor) -> None:
+    def snap(self, step: Step, env: Environment, n_rows: int, tolerance: Tensor) -> None:
         """Make events exactly zero, in place, where they are the input itself and within their tolerances (m,)."""
-        inputs = {name: env[name] for name in step.inputs() if name in env}
-        n_rows = len(next(iter(inputs.values())))
-        events = self._events(step, inputs, n_rows, 0)
-        if _shares_memory(events, inputs) and events.is_contiguous():
+        events = self._events(step, env, n_rows, 0)
+        if _shares_memory(events, env) and events.is_contiguous():
             events.masked_fill_(events.abs() <= tolerance, 0)
 
     def _events(self, step: Step, env: Environment, n_rows: int, round: int) -> Tensor:

@@ -63,7 +63,7 @@ class Section:
             env = self.at(v[some], plane[some])
             for index, step in enumerate(self.network.steps[: n_steps + 1]):
                 if step.layer is not None and step.layer in tolerances:
-                    self.network.snap(step, env, tolerances[step.layer])
+                    self.network.snap(step, env, some.stop - start, tolerances[step.layer])
                 if index < n_steps:
                     self.network.execute_in_chunks(step, env, some.stop - start)
                     self.network.release(step, env)

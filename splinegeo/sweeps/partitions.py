@@ -33,7 +33,7 @@ def sweep_partitions(
     until: str | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float64,
-    max_memory: int | None = None,
+    max_memory: float | None = None,
     exact: bool = False,
 ) -> Sweep:
     """Exact partitions at every checkpoint and slice, each reduced to what is asked of it.
@@ -132,7 +132,7 @@ class _Task:
     until: str | None
     device: torch.device | str | None
     dtype: torch.dtype
-    max_memory: int | None
+    max_memory: float | None
     exact: bool
 
     def __call__(self, checkpoints: _Chunk) -> list[list[Any]]:

@@ -193,7 +193,6 @@ def _pool(pool, **options):
 PLANE, IMAGE, SEQUENCE, VOLUME = (2,), (1, 5, 5), (2, 7), (1, 3, 4, 3)
 
 
-# name -> (factory, input shape, half-width of the window)
 def _detached_branch(model, x):
     h = torch.relu(model.first(x))
     return model.last(torch.relu(model.middle(h)).detach() + h)
@@ -226,6 +225,7 @@ def _nothing_beside_something(model, x):
     return model.last(F.relu(model.middle(torch.cat([F.relu(h[:, :0]), F.relu(h)], dim=1))))
 
 
+# name -> (factory, input shape, half-width of the window)
 ZOO = {
     "detached branch": (
         lambda: Written(_detached_branch, first=nn.Linear(2, 6), middle=nn.Linear(6, 6), last=nn.Linear(6, 2)),
