@@ -13,6 +13,7 @@ from .campaign import Trial as Trial
 from .campaign import compare_block as compare_block
 from .campaign import table as table
 from .compare import assert_matches_rational as assert_matches_rational
+from .compare import assert_same_partition as assert_same_partition
 from .compare import rational_witness as rational_witness
 from .handmade import concurrent_lines as concurrent_lines
 from .handmade import generic_lines as generic_lines

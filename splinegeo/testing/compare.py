@@ -1,4 +1,4 @@
-"""The engine's partition against the rational witness: equal counts, equal regions, equal neighbours."""
+"""A partition against the rational witness, or against another of the same network: equal regions, close numbers."""
 
 from __future__ import annotations
 
@@ -67,39 +67,94 @@ def assert_matches_rational(part: PartitionLike, witness: RationalPartition) -> 
         ("edges", len(part.edges), exact.n_edges),
     ):
         require(found == wanted, f"{found} {name}, and {wanted} in rational arithmetic")
-    vertex = _match_vertices(part, witness)
-    region = _match_regions(part, exact.loops, vertex)
-    _compare_areas(part, witness, region)
+    vertex = _match_vertices(part, np.array([(x / w, y / w) for x, y, w in exact.vertices]))
+    region = _match_regions(_loops(part, vertex), exact.loops)
+    _compare_areas(part, np.array(witness.areas)[region])
     _compare_neighbours(part, exact.adjacency, region)
-    _compare_maps(part, witness, region)
+    _compare_maps(part, _exact_maps(witness)[region])
 
 
-def _match_vertices(part: PartitionLike, witness: RationalPartition) -> np.ndarray:
-    """The witness's vertex at the place of each vertex of the partition."""
-    exact = np.array([(x / w, y / w) for x, y, w in witness.subdivision.vertices])
-    distance, nearest = cKDTree(exact).query(part.vertices)
-    far = np.flatnonzero(distance > POSITION * np.ptp(exact, axis=0).max())
-    require(not len(far), f"no vertex of the witness near vertices {far[:10].tolist()}")
-    crowd = np.flatnonzero(np.bincount(nearest, minlength=len(exact)) != 1)
-    require(not len(crowd), f"vertices do not correspond one to one near {exact[crowd[:5]].tolist()}")
+def assert_same_partition(part: PartitionLike, other: PartitionLike) -> None:
+    """Check that two partitions are one and the same to rounding, whatever the numbers of their parts.
+
+    This is what every other way of computing promises (threads, tiles, budgets, batches, processes, processors): the
+    same regions, edges and vertices, with the same neighbours and the same units on the edges; coordinates, areas and
+    affine maps are equal to rounding, and numbering is free.
+
+    Parameters
+    ----------
+    part, other : PartitionLike
+        Of one network, on one slice.
+
+    Raises
+    ------
+    AssertionError
+        With one sentence that says what differs, and where.
+
+    Examples
+    --------
+    >>> import splinegeo as sg
+    >>> from splinegeo.testing import tent_map
+    >>> square = sg.Slice.box((0, 1), (0, 1))
+    >>> assert_same_partition(*(sg.compute_partition(tent_map(2), square, max_memory=m) for m in (None, 1e5)))
+    >>> assert_same_partition(*(sg.compute_partition(tent_map(depth), square) for depth in (1, 2)))
+    Traceback (most recent call last):
+    ...
+    AssertionError: 4 regions, and 16 in the other
+    """
+    for name, found, wanted in (
+        ("regions", len(part.region_offsets) - 1, len(other.region_offsets) - 1),
+        ("vertices", len(part.vertices), len(other.vertices)),
+        ("edges", len(part.edges), len(other.edges)),
+    ):
+        require(found == wanted, f"{found} {name}, and {wanted} in the other")
+    vertex = _match_vertices(part, other.vertices)
+    region = _match_regions(_loops(part, vertex), _loops(other, np.arange(len(other.vertices))))
+    missing = _labelled_edges(part, vertex, region) ^ _labelled_edges(
+        other, np.arange(len(vertex)), np.arange(len(region))
+    )
+    require(not missing, f"edges with another unit or neighbour: {sorted(missing)[:5]}")
+    _compare_areas(part, other.areas[region])
+    _compare_maps(part, np.concatenate([other.slope, np.asarray(other.offset)[:, :, None]], axis=2)[region])
+
+
+def _match_vertices(part: PartitionLike, wanted: np.ndarray) -> np.ndarray:
+    """The wanted vertex at the place of each vertex of the partition."""
+    distance, nearest = cKDTree(wanted).query(part.vertices)
+    far = np.flatnonzero(distance > POSITION * np.ptp(wanted, axis=0).max())
+    require(not len(far), f"no vertex is wanted near vertices {far[:10].tolist()}")
+    crowd = np.flatnonzero(np.bincount(nearest, minlength=len(wanted)) != 1)
+    require(not len(crowd), f"vertices do not correspond one to one near {wanted[crowd[:5]].tolist()}")
     return nearest
 
 
-def _match_regions(part: PartitionLike, loops: Sequence[Sequence[int]], vertex: np.ndarray) -> np.ndarray:
-    """The witness's region with the same vertices as each region of the partition."""
-    number = {frozenset(loop): i for i, loop in enumerate(loops)}
-    found = np.split(vertex[np.asarray(part.region_vertices)], np.asarray(part.region_offsets)[1:-1])
-    match = np.array([number.get(frozenset(loop.tolist()), -1) for loop in found])
+def _loops(part: PartitionLike, vertex: np.ndarray) -> list[list[int]]:
+    """The corners of each region, by the given numbers of the vertices."""
+    loops = np.split(vertex[np.asarray(part.region_vertices)], np.asarray(part.region_offsets)[1:-1])
+    return [loop.tolist() for loop in loops]
+
+
+def _match_regions(loops: Sequence[Sequence[int]], wanted: Sequence[Sequence[int]]) -> np.ndarray:
+    """The wanted region with the same corners as each loop."""
+    number = {frozenset(loop): i for i, loop in enumerate(wanted)}
+    match = np.array([number.get(frozenset(loop), -1) for loop in loops])
     strange = np.flatnonzero(match < 0)
-    require(not len(strange), f"no region of the witness has the corners of regions {strange[:10].tolist()}")
+    require(not len(strange), f"no region is wanted with the corners of regions {strange[:10].tolist()}")
     require(len(np.unique(match)) == len(match), "two regions have the same corners")
     return match
 
 
-def _compare_areas(part: PartitionLike, witness: RationalPartition, region: np.ndarray) -> None:
-    exact = np.array(witness.areas)
-    wrong = np.flatnonzero(np.abs(part.areas - exact[region]) > AREA * exact.sum())
-    require(not len(wrong), f"areas differ from the exact ones: regions {wrong[:10].tolist()}")
+def _labelled_edges(part: PartitionLike, vertex: np.ndarray, region: np.ndarray) -> set[tuple[int, ...]]:
+    """Each edge as its two ends, its two regions (-1: none), its layer and its unit, by the given numbers."""
+    ends = np.sort(vertex[part.edges], axis=1)
+    sides = np.sort(np.append(region, -1)[part.edge_regions], axis=1)
+    rows = np.column_stack([ends, sides, part.edge_layer, part.edge_unit])
+    return set(map(tuple, rows.tolist()))
+
+
+def _compare_areas(part: PartitionLike, wanted: np.ndarray) -> None:
+    wrong = np.flatnonzero(np.abs(part.areas - wanted) > AREA * wanted.sum())
+    require(not len(wrong), f"areas differ: regions {wrong[:10].tolist()}")
 
 
 def _compare_neighbours(part: PartitionLike, adjacency: frozenset[tuple[int, int]], region: np.ndarray) -> None:
@@ -109,11 +164,13 @@ def _compare_neighbours(part: PartitionLike, adjacency: frozenset[tuple[int, int
     require(pairs == adjacency, f"{too_many} pairs of neighbours too many, {too_few} too few")
 
 
-def _compare_maps(part: PartitionLike, witness: RationalPartition, region: np.ndarray) -> None:
-    """Integers divide with correct rounding, however long they are."""
-    rows = [[[c / (1 << r.exponent) for c in row] for row in r.rows] for r in witness.regions]
-    exact = np.array(rows)[region]
+def _exact_maps(witness: RationalPartition) -> np.ndarray:
+    """``(R, out, 3)``; integers divide with correct rounding, however long they are."""
+    return np.array([[[c / (1 << r.exponent) for c in row] for row in r.rows] for r in witness.regions])
+
+
+def _compare_maps(part: PartitionLike, wanted: np.ndarray) -> None:
     found = np.concatenate([part.slope, np.asarray(part.offset)[:, :, None]], axis=2)
-    error = np.abs(found - exact).max(axis=(1, 2), initial=0.0)
-    wrong = np.flatnonzero(error > MAP * np.abs(exact).max(initial=0.0))
-    require(not len(wrong), f"the affine map differs from the exact one: regions {wrong[:10].tolist()}")
+    error = np.abs(found - wanted).max(axis=(1, 2), initial=0.0)
+    wrong = np.flatnonzero(error > MAP * np.abs(wanted).max(initial=0.0))
+    require(not len(wrong), f"affine maps differ: regions {wrong[:10].tolist()}")

@@ -5,15 +5,13 @@ Where there is no GPU, the device is only one that PyTorch takes for real and th
 
 from itertools import pairwise
 
-import numpy as np
 import pytest
 import torch
-from scipy.spatial import cKDTree
 from torch import nn
 
 import splinegeo as sg
 from splinegeo import chunks
-from splinegeo.testing import NETWORK_KINDS, random_network
+from splinegeo.testing import NETWORK_KINDS, assert_same_partition, random_network
 
 from ..pretended import DEVICE, PretendedDevice
 from .zoo import ZOO
@@ -30,16 +28,6 @@ def device(request):
         yield DEVICE
 
 
-def assert_same(one, other):
-    assert (one.n_regions, one.n_edges, one.n_vertices) == (other.n_regions, other.n_edges, other.n_vertices)
-    assert cKDTree(one.vertices).query(other.vertices)[0].max() <= 1e-9
-    labels = (np.unique(np.stack([p.edge_layer, p.edge_unit]), axis=1, return_counts=True) for p in (one, other))
-    for mine, theirs in zip(*labels, strict=True):
-        np.testing.assert_array_equal(mine, theirs)
-    points = one.interior_points
-    np.testing.assert_allclose(one.evaluate(points), other.evaluate(points), rtol=1e-9, atol=1e-9)
-
-
 def mlp(*widths):
     torch.manual_seed(0)
     layers = [layer for sizes in pairwise(widths) for layer in (nn.Linear(*sizes), nn.ReLU())]
@@ -50,7 +38,7 @@ def mlp(*widths):
 @pytest.mark.skipif(not HAS_GPU, reason="needs a CUDA device, on which the tests of this file then run, too")
 def test_a_gpu_gives_the_subdivision_of_the_host():
     model, domain = mlp(2, 200, 200, 200, 3), sg.Slice.box((-3, 3), (-3, 3))
-    assert_same(sg.compute_partition(model, domain), sg.compute_partition(model, domain, device="cuda"))
+    assert_same_partition(sg.compute_partition(model, domain), sg.compute_partition(model, domain, device="cuda"))
 
 
 @pytest.mark.parametrize("name", ZOO)
@@ -60,14 +48,14 @@ def test_every_architecture(name, device):
     model = factory().double().eval()
     centre = torch.zeros(2) if shape == (2,) else torch.randn(shape)
     domain = sg.Slice.around(centre, half_width / 2, 0)
-    assert_same(sg.compute_partition(model, domain), sg.compute_partition(model, domain, device=device))
+    assert_same_partition(sg.compute_partition(model, domain), sg.compute_partition(model, domain, device=device))
 
 
 @pytest.mark.parametrize("kind", NETWORK_KINDS)
 def test_degenerate_networks(kind, device):
     model, window = random_network(kind, 1)
     domain = sg.Slice.polygon(window)
-    assert_same(sg.compute_partition(model, domain), sg.compute_partition(model, domain, device=device))
+    assert_same_partition(sg.compute_partition(model, domain), sg.compute_partition(model, domain, device=device))
 
 
 def test_several_slices_in_small_tiles_and_chunks(device, monkeypatch):
@@ -76,7 +64,7 @@ def test_several_slices_in_small_tiles_and_chunks(device, monkeypatch):
     domains = [sg.Slice.box((x, x + 2), (-1, 1)) for x in (-3, -1, 1)]
     budgeted = sg.compute_partitions(model, domains, device=device, max_memory=20_000)
     for one, other in zip(budgeted, sg.compute_partitions(model, domains, max_memory=20_000), strict=True):
-        assert_same(one, other)
+        assert_same_partition(one, other)
 
 
 def test_what_a_gpu_refuses_or_leaves_open_is_refused():
