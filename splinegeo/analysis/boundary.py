@@ -2,40 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
-from ..errors import InvalidInputError
 from ..partition import Partition
+from .decision_cells import DecisionCells, decision_cells
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DecisionBoundary:
     """Straight segments on which two classes tie for the largest output.
 
+    They form curves: every end inside the window is the end of another segment, or of several where three or more
+    classes meet.
+
     Attributes
     ----------
-    segments : (B, 2, 2) float
-        End points in slice coordinates.
+    vertices : (P, 2) float
+        Where segments end, in slice coordinates.
+    ends : (B, 2) int
+        The vertices that each segment runs from and to. Segments that meet share a vertex.
     region : (B,) int
-        The region each segment lies in.
+        The region each segment lies in; of the two on both sides of an edge, the first.
     classes : (B, 2) int
         The two classes that tie, the smaller index first; (0, 1) for a network with one output, whose sign decides.
+        The first one wins on the left of the segment.
     """
 
-    segments: Floats
+    vertices: Floats
+    ends: Ints
     region: Ints
     classes: Ints
 
     def __len__(self) -> int:
         return len(self.region)
+
+    def __repr__(self) -> str:
+        return f"DecisionBoundary({len(self)} segments, length={self.length:.6g})"
+
+    @property
+    def segments(self) -> Floats:
+        """(B, 2, 2) end points in slice coordinates."""
+        return self.vertices[self.ends]
 
     @property
     def length(self) -> float:
@@ -46,9 +62,12 @@ class DecisionBoundary:
 def decision_boundary(part: Partition) -> DecisionBoundary:
     """Where ``argmax`` of the outputs changes; where the sign does, for a network with one output.
 
-    On a region every output is affine, so classes i and j tie along a line. What counts of it is the stretch inside
-    the region on which no other class is larger: an intersection of half-lines, solved in closed form for all
-    regions at once. A region through which more than one pair of classes meets has several segments.
+    On a region every output is affine, so the points at which class i is largest are a convex cell of it: see
+    `decision_cells`, which makes these cells fit together vertex by vertex. The boundary is what lies between two
+    cells of different classes. A region in which more than two classes win has several segments.
+
+    Where outputs tie on a whole edge or region the first class counts, as with ``argmax``; a single output that is
+    zero counts as negative.
 
     Parameters
     ----------
@@ -57,7 +76,7 @@ def decision_boundary(part: Partition) -> DecisionBoundary:
     Returns
     -------
     DecisionBoundary
-        Empty if one class wins everywhere.
+        Curves that are closed or end at the window's border. Empty if one class wins everywhere.
 
     Raises
     ------
@@ -70,110 +89,65 @@ def decision_boundary(part: Partition) -> DecisionBoundary:
     >>> model = torch.nn.Linear(2, 1)
     >>> _ = model.load_state_dict({"weight": torch.tensor([[1., 0.]]), "bias": torch.tensor([-.25])})
     >>> part = sg.compute_partition(model, sg.Slice.box((-1, 1), (-1, 1)))
-    >>> sorted(sg.decision_boundary(part).segments[0].tolist())
+    >>> sg.decision_boundary(part).segments[0].tolist()  # f < 0 on its left
     [[0.25, -1.0], [0.25, 1.0]]
+
+    The sign of x does not change where x is cut off at zero: there the output is never negative.
+
+    >>> part = sg.compute_partition(torch.nn.Sequential(model, torch.nn.ReLU()), part.domain)
+    >>> sg.decision_boundary(part).classes.tolist()  # zero, then positive
+    [[0, 1]]
     """
-    if not part.has_convex_regions:
-        raise InvalidInputError("the boundary is found in convex regions: ask the partition that was merged for it")
-    slope, offset = part.slope, part.offset
-    if slope.shape[1] == 1:  # the sign of f is the argmax of (0, f)
-        slope = np.concatenate([np.zeros_like(slope), slope], axis=1)
-        offset = np.concatenate([np.zeros_like(offset), offset], axis=1)
-    contested = _contested_regions(part, slope, offset)
-    found = [_along_edges(part, slope, offset), *_ties(part, slope, offset, contested)]
-    segments, regions, classes = (np.concatenate(columns) for columns in zip(*found, strict=True))
-    order = np.argsort(regions, kind="stable")
-    return DecisionBoundary(segments[order], regions[order], classes[order])
+    cells = decision_cells(part)
+    ends, left, right = _between_winners(cells)
+    region, classes = np.sort(cells.region[np.stack([left, right])], axis=0), cells.winner[np.stack([left, right])]
+    within = region[0] == region[1]
+    ends = np.where((classes[0] < classes[1])[:, None], ends, ends[:, ::-1])
+    found = _joined(ends, region[0], np.sort(classes, axis=0).T, within)
+    return _without_repeats(cells.vertices, *found)
 
 
-def _along_edges(part: Partition, slope: Floats, offset: Floats) -> tuple[Floats, Ints, Ints]:
-    """Edges along which the largest outputs tie, to be left by another class on each side."""
-    inner = np.flatnonzero((part.edge_regions >= 0).all(axis=1))
-    sides = np.sort(part.edge_regions[inner], axis=1)
-    ends = part.vertices[part.edges[inner]]
-    values = np.einsum("eoi,eki->eko", slope[sides[:, 0]], ends) + offset[sides[:, 0], None]
-    rounding = _rounding(part, slope[sides[:, 0]], offset[sides[:, 0]])
-    largest = (values >= values.max(axis=2, keepdims=True) - rounding[:, None, None]).all(axis=1)
-    tied = np.flatnonzero(largest.sum(axis=1) > 1)
-    sides, ends, largest, rounding = sides[tied], ends[tied], largest[tied], rounding[tied]
-    inside = np.einsum("efoi,efi->efo", slope[sides], part.centroids[sides]) + offset[sides]
-    winner = np.where(largest[:, None], inside, -np.inf).argmax(axis=2)
-    lead = np.take_along_axis(inside, winner[..., None], 2) - np.take_along_axis(inside, winner[:, ::-1, None], 2)
-    changes = (winner[:, 0] != winner[:, 1]) & (lead[..., 0] > rounding[:, None]).all(axis=1)
-    return ends[changes], sides[changes, 0], np.sort(winner[changes], axis=1)
+def _between_winners(cells: DecisionCells) -> tuple[Ints, Ints, Ints]:
+    """Sides (n, 2) of cells with another winner beyond them, and the cells on their left and right."""
+    start, end = cells.corners, cells.corners[cells.following]
+    owner = np.repeat(np.arange(len(cells.region)), np.diff(cells.offsets))
+    # Every inner side stands in two loops, in opposite directions.
+    side = np.minimum(start, end) * len(cells.vertices) + np.maximum(start, end)
+    order = np.argsort(side, kind="stable")
+    twice = np.flatnonzero(side[order][1:] == side[order][:-1])
+    here, there = order[twice], order[twice + 1]
+    changes = cells.winner[owner[here]] != cells.winner[owner[there]]
+    here, there = here[changes], there[changes]
+    return np.stack([start[here], end[here]], axis=1), owner[here], owner[there]
 
 
-def _rounding(part: Partition, slope: Floats, offset: Floats) -> Floats:
-    """(n,) differences between outputs that rounding could make, for regions with these maps."""
-    reach = np.abs(part.domain.window).max()
-    return part.certificate.value_tolerance * (reach * np.abs(slope).max(axis=(1, 2)) + np.abs(offset).max(axis=1))
+def _joined(ends: Ints, region: Ints, classes: Ints, within: Mask) -> tuple[Ints, Ints, Ints]:
+    """Pieces that follow each other on one straight segment, as one.
 
-
-def _contested_regions(part: Partition, slope: Floats, offset: Floats) -> Ints:
-    """Regions where no single class is largest at every corner; in the others, by convexity, one class wins."""
-    owner = np.repeat(np.arange(part.n_regions), np.diff(part.region_offsets))
-    corner = part.vertices[part.region_vertices]
-    values = np.einsum("soi,si->so", slope[owner], corner) + offset[owner]
-    winner = values.argmax(axis=1)[part.region_offsets[:-1]]
-    lead = np.take_along_axis(values, winner[owner][:, None], axis=1) - values
-    return np.flatnonzero(np.minimum.reduceat(lead.min(axis=1), part.region_offsets[:-1]) < 0)
-
-
-def _ties(
-    part: Partition, slope: Floats, offset: Floats, regions: Ints
-) -> Iterator[tuple[Floats, Ints, NDArray[np.int64]]]:
-    """For each pair of classes, its boundary segments in the given regions."""
-    if not len(regions):
-        return
-    polygons = _padded_polygons(part, regions)
-    for i, j in combinations(range(slope.shape[1]), 2):
-        normal = slope[regions, i] - slope[regions, j]
-        level = offset[regions, i] - offset[regions, j]
-        tie = np.einsum("rki,ri->rk", polygons, normal) + level[:, None]
-        # A tie that only rounding makes cut the region runs along one of its edges.
-        rounding = _rounding(part, slope[regions], offset[regions])
-        meets = np.flatnonzero((tie.min(axis=1) < -rounding) & (tie.max(axis=1) > rounding))
-        if not len(meets):
-            continue
-        r = regions[meets]
-        low, high, start, direction = _clip(polygons[meets], normal[meets], level[meets], slope[r], offset[r], i)
-        kept = np.flatnonzero(high > low)
-        ends = start[kept, None] + np.stack([low[kept], high[kept]], axis=1)[..., None] * direction[kept, None]
-        yield ends, r[kept], np.tile([i, j], (len(kept), 1))
-
-
-def _padded_polygons(part: Partition, regions: Ints) -> Floats:
-    """(n, k, 2) corners, the last one repeated for regions with fewer than k."""
-    start, sizes = part.region_offsets[regions], np.diff(part.region_offsets)[regions]
-    column = np.minimum(np.arange(sizes.max()), sizes[:, None] - 1)
-    return part.vertices[part.region_vertices[start[:, None] + column]]
-
-
-def _clip(
-    polygon: Floats, normal: Floats, level: Floats, slope: Floats, offset: Floats, i: int
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """The stretch of the line ``normal @ u + level = 0`` inside each polygon where class i is largest.
-
-    Returns parameters low and high along ``start + t * direction``; low >= high where nothing is left.
+    A segment inside a region is in pieces where an earlier class was cut before a later one took both sides of the
+    cut. Such a vertex has no other piece.
     """
-    norm = np.linalg.norm(normal, axis=1, keepdims=True)
-    direction = np.stack([-normal[:, 1], normal[:, 0]], axis=1) / norm
-    inside = polygon.mean(axis=1)  # start from the line's point nearest to the polygon, for well-scaled parameters
-    start = inside - normal * ((np.einsum("ri,ri->r", normal, inside) + level)[:, None] / norm**2)
-    side = np.roll(polygon, -1, axis=1) - polygon
-    inward = np.stack([-side[..., 1], side[..., 0]], axis=-1)
-    rate = np.einsum("rki,ri->rk", inward, direction)
-    height = np.einsum("rki,rki->rk", inward, start[:, None] - polygon)
-    lead = slope[:, i, None] - slope
-    rates = np.concatenate([rate, np.einsum("roi,ri->ro", lead, direction)], axis=1)
-    heights = np.concatenate([height, np.einsum("roi,ri->ro", lead, start) + offset[:, i, None] - offset], axis=1)
-    # The two tied classes constrain nothing; rounding would make them.
-    rates[:, polygon.shape[1] + i] = heights[:, polygon.shape[1] + i] = 0
-    tied = np.abs(rates) <= 1e-12 * np.abs(rates).max(axis=1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        crossing = -heights / rates
-    low = np.where(~tied & (rates > 0), crossing, -np.inf).max(axis=1)
-    high = np.where(~tied & (rates < 0), crossing, np.inf).min(axis=1)
-    scale = np.abs(heights).max(axis=1, keepdims=True)
-    lost = (tied & (heights < -1e-9 * scale)).any(axis=1)
-    return low, np.where(lost, -np.inf, high), start, direction
+    order = np.argsort(ends.reshape(-1), kind="stable")
+    vertex, piece = ends.reshape(-1)[order], order // 2
+    _, first, degree = np.unique(vertex, return_index=True, return_counts=True)
+    one, other = piece[first[degree == 2]], piece[first[degree == 2] + 1]
+    same = within[one] & within[other] & (region[one] == region[other]) & (classes[one] == classes[other]).all(axis=1)
+    one, other = one[same], other[same]
+    graph = coo_matrix((np.ones(len(one), dtype=np.int8), (one, other)), shape=(len(ends), len(ends)))
+    _, segment = connected_components(graph, directed=False)
+    inner = np.isin(ends, vertex[first[degree == 2][same]])
+    _, representative = np.unique(segment, return_index=True)
+    joined = np.zeros((len(representative), 2), dtype=np.int64)
+    for column in (0, 1):
+        joined[segment[~inner[:, column]], column] = ends[~inner[:, column], column]
+    return joined, region[representative], classes[representative]
+
+
+def _without_repeats(vertices: Floats, ends: Ints, region: Ints, classes: Ints) -> DecisionBoundary:
+    """Vertices that are used, those of equal coordinates once; segments without length go."""
+    used, ends = np.unique(ends, return_inverse=True)
+    points, place = np.unique(vertices[used] + 0.0, axis=0, return_inverse=True)
+    ends = place.reshape(-1)[ends.reshape(-1, 2)]
+    kept = np.flatnonzero(ends[:, 0] != ends[:, 1])
+    kept = kept[np.argsort(region[kept], kind="stable")]
+    return DecisionBoundary(points, ends[kept], region[kept], classes[kept])
