@@ -27,7 +27,7 @@ def partition(
         typer.Option(help="x0 x1 y0 y1, for networks with two inputs."),
     ] = None,
     anchors: Annotated[
-        Path | None, typer.Option(help="A .npy file with three inputs: the slice goes through them.")
+        Path | None, typer.Option(help="A .npy file with three inputs or more: the slice is the plane nearest to them.")
     ] = None,
     margin: Annotated[float, typer.Option(help="How far the window reaches beyond the anchors.")] = 0.25,
     until: Annotated[str | None, typer.Option(help="Compute the partition up to this submodule.")] = None,
@@ -77,9 +77,7 @@ def _domain(box: tuple[float, float, float, float] | None, anchors: Path | None,
         points = np.load(anchors, allow_pickle=False)
     except (OSError, ValueError) as error:
         raise InvalidInputError(f"cannot read anchors from '{anchors}': {error}") from error
-    if len(points) != 3:
-        raise InvalidInputError(f"'{anchors}' holds {len(points)} inputs; a slice goes through three")
-    return Slice.through(points[0], points[1], points[2], margin=margin)
+    return Slice.through(*points, margin=margin)
 
 
 def _draw(part: Partition, color: str | None, path: Path) -> None:

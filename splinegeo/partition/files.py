@@ -77,6 +77,7 @@ def save(part: Partition, path: str | PathLike[str], *, maps: bool) -> None:
         "layer_names": part.layer_names,
         "unit_shapes": part.unit_shapes,
         "input_shape": part.domain.input_shape,
+        "residual": part.domain.residual,
         "certificate": part.certificate.numbers(),
         "digests": {name: _digest(array) for name, array in arrays.items()},
     }

@@ -260,7 +260,8 @@ class Partition:
         """Read a file that `save` wrote; raises `PartitionFileError` for anything else, and executes nothing."""
         arrays, meta = files.read(path)
         record: dict[str, Any] = {name: arrays[name] for name in files.ARRAYS}
-        domain = Slice(arrays["origin"], arrays["basis"], arrays["window"], tuple(meta["input_shape"]))
+        plane = (arrays["origin"], arrays["basis"], arrays["window"])
+        domain = Slice(*plane, tuple(meta["input_shape"]), float(meta.get("residual", 0)))
         part = cls(
             domain=domain,
             layer_names=tuple(meta["layer_names"]),
