@@ -9,7 +9,12 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import splinegeo as sg
-from splinegeo.testing import assert_matches_rational, assert_valid_partition, rational_witness
+from splinegeo.testing import (
+    assert_matches_rational,
+    assert_same_partition,
+    assert_valid_partition,
+    rational_witness,
+)
 
 from .zoo import SPELLINGS, ZOO, LeNet, PreActivationResNet, VisionResNet, Written, between, image, with_statistics
 
@@ -322,7 +327,7 @@ def test_low_precision_models_are_taken_at_their_word(dtype):
     exact = between(F.relu, 12).double()
     exact.load_state_dict({name: value.double() for name, value in model.state_dict().items()})
     reference = sg.compute_partition(exact, SQUARE)
-    np.testing.assert_array_equal(part.vertices, reference.vertices)
+    assert_same_partition(part, reference)
     assert part.check(exact).ok
     assert {p.dtype for p in model.parameters()} == {dtype}
 
@@ -366,10 +371,7 @@ def test_checkpoints_are_each_model_by_itself(factory):
     domain = sg.Slice.around(torch.randn(shape), 0.5)
     together = sg.compute_partitions(models[0], domain, states=[m.state_dict() for m in models])
     for part, model in zip(together, models, strict=True):
-        alone = sg.compute_partition(model, domain)
-        np.testing.assert_array_equal(part.vertices, alone.vertices)
-        np.testing.assert_array_equal(part.edge_unit, alone.edge_unit)
-        np.testing.assert_array_equal(part.slope, alone.slope)
+        assert_same_partition(part, sg.compute_partition(model, domain))
         assert part.check(model.double()).ok
 
 
@@ -380,7 +382,7 @@ def test_inputs_of_any_shape(shape):
     domain = sg.Slice(np.zeros(2), np.eye(2), SQUARE.window, shape)
     part = sg.compute_partition(nn.Sequential(nn.Flatten(), body), domain)
     assert part.check(nn.Sequential(nn.Flatten(), body)).ok
-    np.testing.assert_array_equal(part.vertices, sg.compute_partition(body, SQUARE).vertices)
+    assert_same_partition(part, sg.compute_partition(body, SQUARE))
 
 
 def test_a_constant_network_and_the_identity_have_one_region():

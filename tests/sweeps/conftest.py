@@ -19,15 +19,6 @@ def mlp(seed, widths=(2, 12, 12, 3)):
     return nn.Sequential(*layers[:-1])
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Products of another number of threads may differ in the last bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="session")
 def model():
     return mlp(0)
