@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from splinegeo.errors import NonFiniteError
 
+from ..ambient import own_settings
 from .enclosure import Enclosure, Symbols
 from .frames import FrameStream, seed_of
 from .neighbourhoods import Neighbourhoods, batches, check_batch_size
@@ -52,6 +53,7 @@ class ComplexityBounds:
         self.upper.setflags(write=False)
 
 
+@own_settings()
 def local_complexity_bounds(
     model: nn.Module,
     points: Tensor | ArrayLike,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from splinegeo.errors import InvalidInputError, NonFiniteError
 
+from ..ambient import own_settings
 from .frames import FrameStream, seed_of
 from .neighbourhoods import Neighbourhoods, batches
 from .polytope import plain
@@ -48,6 +49,7 @@ class Deformation:
         self.diameter.setflags(write=False)
 
 
+@own_settings()
 def neighborhood_deformation(
     model: nn.Module,
     points: Tensor | ArrayLike,

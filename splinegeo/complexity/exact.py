@@ -16,6 +16,7 @@ from splinegeo.network import Network, capture, double_copy, verify
 from splinegeo.slices import Slice
 from splinegeo.tolerance import Tolerance
 
+from ..ambient import own_settings
 from .frames import random_frames
 from .survey import check_points, check_radius
 
@@ -57,6 +58,7 @@ class ExactLocalComplexity:
         return total
 
 
+@own_settings("cpu")
 def exact_local_complexity(
     model: nn.Module,
     points: Tensor | ArrayLike,

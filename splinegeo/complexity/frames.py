@@ -11,12 +11,14 @@ from torch import Tensor
 
 from splinegeo.errors import InvalidInputError
 
+from ..ambient import own_settings
 from .gaussians import Gaussians
 
 # The Marchenko–Pastur edge describes matrices of some size; below it, luck may make one ill-conditioned.
 _MANY_FEATURES = 128
 
 
+@own_settings()
 def random_frames(
     n_points: int,
     n_features: int,

@@ -37,7 +37,7 @@ class Gaussians:
         self._shape = dim, n_features
         self._n_points = n_points
         self._seed = np.random.SeedSequence(seed)
-        self._held, self._buffer = range(0), torch.zeros(0, dim, n_features)
+        self._held, self._buffer = range(0), _zeros(0, dim, n_features)
         self._workers = torch.get_num_threads()
         self._pool = ThreadPoolExecutor(self._workers)
 
@@ -51,7 +51,7 @@ class Gaussians:
         For a range they lie in memory that a later call writes to.
         """
         if not isinstance(points, range):
-            return self._draw(_runs(points), torch.zeros(len(points), *self._shape))
+            return self._draw(_runs(points), _zeros(len(points), *self._shape))
         if points.start < self._held.start or points.stop > self._held.stop:
             self._hold(points)
         start = points.start - self._held.start
@@ -63,7 +63,7 @@ class Gaussians:
         ahead = min(points.start + _AHEAD // (dim * n_features), self._n_points)
         held = range(points.start, max(points.stop, ahead))
         if len(self._buffer) < len(held):
-            self._buffer = torch.zeros(len(held), *self._shape)
+            self._buffer = _zeros(len(held), *self._shape)
         self._held = held
         self._draw([held], self._buffer[: len(held)])
 
@@ -91,6 +91,10 @@ class Gaussians:
                 rows = out[row : row + n, vector]
                 np.multiply(integers, _TO_UNIFORM, out=rows, dtype=np.float32, casting="unsafe")
                 reached, row = start + n * steps, row + n
+
+
+def _zeros(*shape: int) -> Tensor:
+    return torch.zeros(*shape, dtype=torch.float32, device="cpu")
 
 
 def _runs(points: Sequence[int]) -> list[range]:

@@ -13,6 +13,7 @@ from torch import nn
 from splinegeo.errors import InvalidInputError
 from splinegeo.slices import Slice
 
+from ..ambient import own_settings
 from .frames import seed_of
 from .local import Layout, counts_around
 from .survey import check_radius
@@ -52,6 +53,7 @@ class ComplexityMap:
         self.u.setflags(write=False)
 
 
+@own_settings()
 def complexity_map(
     model: nn.Module,
     domain: Slice,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from splinegeo.errors import InvalidInputError
 
+from ..ambient import own_settings
 from .frames import FrameStream, seed_of
 from .neighbourhoods import Neighbourhoods, points_per_batch
 from .sign_changes import count_sign_changes
@@ -73,6 +74,7 @@ class LocalComplexity:
         return self.counts[:, self.layer_names.index(layer)]
 
 
+@own_settings()
 def local_complexity(
     model: nn.Module,
     points: Tensor | ArrayLike,

@@ -162,7 +162,7 @@ def refuse_training(model: nn.Module) -> None:
 def check_points(model: nn.Module, points: Tensor | ArrayLike) -> tuple[Tensor, torch.dtype | None]:
     """The points (N, …) on the device of the model, and the format to promote to if it has half formats."""
     # A copy: PyTorch warns of arrays that it must not write to, and results of ours are such.
-    tensor = points.detach() if isinstance(points, Tensor) else torch.as_tensor(np.array(points))
+    tensor = points.detach() if isinstance(points, Tensor) else torch.from_numpy(np.array(points))
     if not tensor.is_floating_point():
         raise InvalidInputError(
             f"points must be floating-point numbers, not {tensor.dtype}; for tokens pass their embeddings "

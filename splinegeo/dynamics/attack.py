@@ -8,6 +8,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from ..ambient import own_settings
 from ..complexity.frames import seed_of
 from ..complexity.neighbourhoods import batches, check_batch_size
 from .ball import Ball, Bounds
@@ -17,6 +18,7 @@ from .undisturbed import undisturbed
 _BATCH = 1000
 
 
+@own_settings()
 def pgd_attack(
     model: nn.Module,
     x: Tensor | ArrayLike,
@@ -113,14 +115,14 @@ def attack(
 ) -> Attacked:
     """Attack batch by batch."""
     size = _BATCH if batch_size is None else check_batch_size(batch_size)
-    generator = torch.Generator().manual_seed(seed_of(rng) % 2**63)
-    with undisturbed(model), torch.inference_mode(False), torch.enable_grad():
+    generator = torch.Generator("cpu").manual_seed(seed_of(rng) % 2**63)
+    with undisturbed(model), torch.enable_grad():
         inputs, labels = checked(model, x, y)
         low, high = ball.ends(inputs)
         start = inputs
         if random_start:  # drawn at once and in one format, so that neither batches nor devices matter
-            shift = ball.eps * (2 * torch.rand(inputs.shape, generator=generator) - 1)
-            start = torch.clamp(inputs + shift.to(inputs), low, high)
+            share = torch.rand(inputs.shape, generator=generator, dtype=torch.float32, device="cpu")
+            start = torch.clamp(inputs + (ball.eps * (2 * share - 1)).to(inputs), low, high)
         found = [
             _attack_batch(model, ball, *(t[b.start : b.stop] for t in (inputs, labels, start, low, high)))
             for b in batches(len(inputs), size)

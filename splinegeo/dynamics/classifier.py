@@ -53,8 +53,8 @@ def logits(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def checked(model: nn.Module, x: Tensor | ArrayLike, y: Tensor | ArrayLike) -> tuple[Tensor, Tensor]:
     """Inputs and labels on the model's device, the inputs in its float format."""
-    inputs = x.detach().clone() if isinstance(x, Tensor) else torch.as_tensor(np.asarray(x))
-    labels = y.detach().clone() if isinstance(y, Tensor) else torch.as_tensor(np.asarray(y))
+    inputs = x.detach().clone() if isinstance(x, Tensor) else torch.from_numpy(np.array(x))
+    labels = y.detach().clone() if isinstance(y, Tensor) else torch.from_numpy(np.array(y))
     if not inputs.is_floating_point() or inputs.dim() < 2 or not inputs.numel():
         raise InvalidInputError(f"x must be floating-point inputs (N, …), not {inputs.dtype} {tuple(inputs.shape)}")
     if labels.is_floating_point() or labels.shape != inputs.shape[:1]:

@@ -6,10 +6,12 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
+from ..ambient import own_settings
 from .attack import attack
 from .ball import Ball, Bounds
 
 
+@own_settings()
 def robust_accuracy(
     model: nn.Module,
     x: Tensor | ArrayLike,

@@ -252,7 +252,7 @@ def _named(name: object) -> str:
 
 
 def _copied(points: Tensor | ArrayLike) -> Tensor:
-    tensor = points.detach() if isinstance(points, Tensor) else torch.as_tensor(np.asarray(points))
+    tensor = points.detach() if isinstance(points, Tensor) else torch.from_numpy(np.array(points))
     return tensor.clone()
 
 

@@ -16,7 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..network import FORWARD_MODE, Network, Step
+from ..ambient import TRACING
+from ..network import Network, Step
 from .eligibility import DIVIDES, MOVES, refusal
 
 Floats = NDArray[np.float64]
@@ -98,7 +99,7 @@ def _tangents(run: Run, shapes: Sequence[tuple[int, ...]], rows: Tensor) -> list
     n = len(rows)
     parts = rows.split([prod(shape) for shape in shapes], dim=1)
     tangents = tuple(part.reshape(n, *shape) for part, shape in zip(parts, shapes, strict=True))
-    with torch.no_grad(), FORWARD_MODE:
+    with torch.no_grad(), TRACING:
         result = torch.func.jvp(lambda *x: run(n, *x), tuple(torch.zeros_like(t) for t in tangents), tangents)[1]
     return [r.reshape(n, r.numel() // n) for r in ([result] if isinstance(result, Tensor) else result)]
 

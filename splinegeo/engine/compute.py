@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from ..ambient import own_settings
 from ..errors import InvalidInputError
 from ..mesh import Subdivision, as_array, windows
 from ..network import Network, Section, capture, double_copy, full_precision, restrict, verify
@@ -157,6 +158,7 @@ def compute_partitions(
     progress: bool = False,
     exact: bool = False,
 ) -> list[list[Partition]]: ...
+@own_settings("cpu")
 def compute_partitions(
     model: nn.Module,
     domains: Slice | Sequence[Slice],

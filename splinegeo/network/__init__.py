@@ -7,7 +7,6 @@ from .precision import double_copy as double_copy
 from .program import Environment as Environment
 from .program import Network as Network
 from .program import Step as Step
-from .section import FORWARD_MODE as FORWARD_MODE
 from .section import Section as Section
 from .section import restrict as restrict
 from .verify import verify as verify

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from threading import Lock
 
 import torch
 from torch import nn
 from torch.fx import Graph
 
+from ..ambient import TRACING
 from ..errors import CaptureError, InvalidInputError
 from .operators import operator_name
 from .precision import InDouble
-
-# torch.export and the filters of warnings change the state of the whole process while they run: threads take turns.
-_ONE_AT_A_TIME = Lock()
 
 
 def export(model: nn.Module, input_shape: tuple[int, ...]) -> torch.export.ExportedProgram:
@@ -27,7 +24,7 @@ def export(model: nn.Module, input_shape: tuple[int, ...]) -> torch.export.Expor
     CaptureError
         If `torch.export` cannot follow its code.
     """
-    with _ONE_AT_A_TIME:
+    with TRACING:
         return _export_alone(model, input_shape)
 
 

@@ -10,17 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
-from threading import Lock
 
 import torch
 from torch import Tensor
 
+from ..ambient import TRACING
 from ..chunks import rows_at_once
 from .full_precision import full_precision
 from .program import Environment, Network, Step
-
-# The levels of forward-mode differentiation belong to the whole process: threads take turns.
-FORWARD_MODE = Lock()
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class Section:
         widest = max(1, *(c[:1].numel() for c in self.base.values()))
         step = rows_at_once(v, widest)
         chunks = [slice(start, start + step) for start in range(0, len(v), step)]
-        with FORWARD_MODE, full_precision(self.network.dtype, v.device):
+        with TRACING, full_precision(self.network.dtype, v.device):
             values, slopes = zip(*(self._map_rows(v[rows], plane[rows]) for rows in chunks), strict=True)
         return torch.cat(values), torch.cat(slopes)
 
@@ -131,7 +128,7 @@ def restrict(network: Network, origins: Tensor, bases: Tensor) -> Section:
             network.execute(step, env, len(x))
         return {name: value for name, value in env.items() if name in wanted and isinstance(value, Tensor)}
 
-    with torch.no_grad(), FORWARD_MODE:
+    with torch.no_grad(), TRACING:
         # Both directions in one batch: forward mode costs a small network more than its arithmetic does.
         twice = torch.cat([origins, origins])
         values, tangents = torch.func.jvp(enter, (twice,), (bases.reshape(twice.shape),))[:2]

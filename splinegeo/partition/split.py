@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..ambient import own_settings
 from ..mesh import Subdivision, on_host, sort_by_window
 from ..network import Section
 from ..slices import Slice
@@ -26,11 +27,13 @@ class SectionFunction:
     plane: int
     frame: Frame
 
+    @own_settings("cpu")
     def __call__(self, u: Floats) -> Floats:
         """Outputs (n, out) at slice coordinates (n, 2)."""
         with torch.no_grad():
             return as_numpy(self.section(*self._points(u))).reshape(len(u), -1)
 
+    @own_settings("cpu")
     def affine_maps(self, u: Floats) -> tuple[Floats, Floats]:
         """Slope (n, out, 2) and offset (n, out) of the regions around slice coordinates (n, 2)."""
         with torch.no_grad():
