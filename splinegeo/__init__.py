@@ -46,6 +46,8 @@ from .partition import Certificate as Certificate
 from .partition import CheckReport as CheckReport
 from .partition import Partition as Partition
 from .partition import write_whole as write_whole
+from .paths import Path as Path
+from .paths import compute_path as compute_path
 from .slices import Slice as Slice
 from .sweeps import Sweep as Sweep
 from .sweeps import sweep as sweep

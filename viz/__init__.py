@@ -11,4 +11,5 @@ from .curves import draw_training_curves as draw_training_curves
 from .deformation import draw_deformation as draw_deformation
 from .migration import draw_edge_density as draw_edge_density
 from .partitions import draw_partition as draw_partition
+from .paths import draw_path as draw_path
 from .points import draw_points as draw_points

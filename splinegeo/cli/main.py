@@ -8,6 +8,7 @@ import typer
 
 from ..errors import SplineGeoError
 from .partitions import animate, partition
+from .paths import path
 from .probes import complexity, deformation
 from .runs import demo, train
 from .validate import validate
@@ -20,7 +21,7 @@ app = typer.Typer(
 )
 
 # In the order of the help text.
-for command in (demo, partition, animate, complexity, deformation, train, validate):
+for command in (demo, partition, path, animate, complexity, deformation, train, validate):
     app.command()(command)
 
 

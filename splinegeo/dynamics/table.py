@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from splinegeo.errors import InvalidInputError
 
+from ..extras import load_extra
 from ..partition import write_whole
-from .extras import load_extra
 
 COMPLEXITY = "local_complexity"
 TOTAL = "total"

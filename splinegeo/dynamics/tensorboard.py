@@ -8,7 +8,7 @@ from typing import Any
 
 from splinegeo.errors import InvalidInputError
 
-from .extras import load_extra
+from ..extras import load_extra
 from .table import TOTAL, Row
 
 

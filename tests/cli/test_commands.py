@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 import splinegeo as sg
 from splinegeo.cli import app, main
+from splinegeo.cli.models import load_model
 
 FACTORY = """
 import torch
@@ -61,7 +62,7 @@ def run(*arguments):
     return CliRunner().invoke(app, [str(a) for a in arguments])
 
 
-@pytest.mark.parametrize("command", ["demo", "partition", "animate", "complexity", "deformation", "train"])
+@pytest.mark.parametrize("command", ["demo", "partition", "path", "animate", "complexity", "deformation", "train"])
 def test_every_command_explains_itself(command):
     result = run(command, "--help")
     assert result.exit_code == 0
@@ -91,6 +92,30 @@ def test_partition_through_anchors_and_animation(workplace):
     result = run("animate", "a.npz", "b.npz", "--out", "film.gif")
     assert result.exit_code == 0, result.output
     assert (workplace / "film.gif").stat().st_size > 1000
+
+
+def test_path_between_saved_points(workplace):
+    np.save("points.npy", np.array([[-3.0, 0.0], [0.0, 1.0], [3.0, 0.0]]))
+    result = run("path", "--model", "cli_models:small", "--points", "points.npy", "--out", "way", "--seed", 1)
+    assert result.exit_code == 0, result.output
+    rows = table("way.csv")
+    torch.manual_seed(1)
+    expected = sg.compute_path(load_model("cli_models:small", None), np.load("points.npy"))
+    assert [float(row["start"]) for row in rows[1:]] == expected.kinks.tolist()
+    assert [int(row["unit"]) for row in rows[1:]] == expected.kink_unit.tolist()
+    assert (workplace / "way.png").stat().st_size > 10_000
+
+
+def test_a_path_is_refused_before_anything_is_computed(workplace, monkeypatch, capsys):
+    np.save("points.npy", np.zeros((2, 2)))
+    for out, message in (("way.pdf", "must end in .csv"), ("nowhere/way.csv", "no folder 'nowhere'")):
+        monkeypatch.setattr(
+            sys, "argv", ["splinegeo", "path", "--model", "no:thing", "--points", "points.npy", "--out", out]
+        )
+        with pytest.raises(SystemExit, match="1"):
+            main()
+        assert message in capsys.readouterr().err
+    assert sorted(path.name for path in workplace.glob("way*")) == []
 
 
 def test_complexity_of_a_run(trained, workplace):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
-from splinegeo.errors import InvalidInputError
+from .errors import InvalidInputError
 
 
 def load_extra(module: str, package: str, extra: str) -> ModuleType:
