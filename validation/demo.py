@@ -32,6 +32,7 @@ def run_demo(
     last_step: int = 6000,
     n_checkpoints: int = 46,
     seed: int = 0,
+    quick: bool = False,
     say: Callable[[str], None],
     progress: bool = True,
 ) -> None:
@@ -41,9 +42,12 @@ def run_demo(
     ----------
     out : folder for the results; made if it does not exist
     last_step, n_checkpoints : length of the training, and how many of its steps (log-spaced) become frames
+    quick : three frames of 60 steps, to see that everything works
     seed : of the split into training and test digits, of the initialisation and of the batches
     say : called with each line of the closing summary
     """
+    if quick:
+        last_step, n_checkpoints = 60, 3
     out.mkdir(parents=True, exist_ok=True)
     digits = load_digits(seed=seed)
     model = NETWORK.build(seed)

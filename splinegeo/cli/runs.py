@@ -14,9 +14,9 @@ from ..errors import InvalidInputError
 from .options import Out, Quick, Seed
 
 
-def demo(out: Out = Path("demo"), seed: Seed = 0) -> None:
+def demo(out: Out = Path("demo"), seed: Seed = 0, small: Quick = False) -> None:
     """Train on real digits and animate the exact partition of a slice over the training."""
-    run_demo(out, seed=seed, say=typer.echo)
+    run_demo(out, seed=seed, quick=small, say=typer.echo)
 
 
 def train(

@@ -19,7 +19,7 @@ import splinegeo as sg
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo")
     lines = []
-    run_demo(out, last_step=30, n_checkpoints=4, say=lines.append, progress=False)
+    run_demo(out, quick=True, say=lines.append, progress=False)
     return out, lines
 
 
@@ -52,7 +52,7 @@ def test_steps_are_distinct_and_reach_both_ends(last, n):
 
 def test_demo_leaves_what_it_promises(demo):
     out, lines = demo
-    n_frames = len(log_spaced_steps(30, 4))
+    n_frames = len(log_spaced_steps(60, 3))
     assert {p.name for p in out.iterdir()} == {
         "migration.mp4", "migration.gif", "last_frame.png", "training_curves.png", "training.csv", "partitions",
         "checkpoints",
@@ -62,7 +62,7 @@ def test_demo_leaves_what_it_promises(demo):
     with Image.open(out / "migration.gif") as animation:
         assert animation.n_frames == n_frames
     with open(out / "training.csv") as stream:
-        assert [row["step"] for row in csv.DictReader(stream)] == [str(s) for s in log_spaced_steps(30, 4)]
+        assert [row["step"] for row in csv.DictReader(stream)] == [str(s) for s in log_spaced_steps(60, 3)]
     assert any("holds" in line for line in lines)
 
 
@@ -78,7 +78,7 @@ def test_demo_partitions_load_and_check(demo):
 def test_demo_checkpoints_are_the_networks_of_the_partitions(demo):
     out, _ = demo
     checkpoints = load_checkpoints(out)
-    assert [c.step for c in checkpoints] == log_spaced_steps(30, 4)
+    assert [c.step for c in checkpoints] == log_spaced_steps(60, 3)
     assert {c.seed for c in checkpoints} == {0}
     first = NETWORK.build(0).state_dict()
     assert all(torch.equal(first[name], value) for name, value in checkpoints[0].state.items())
