@@ -42,6 +42,8 @@ from .errors import NotPiecewiseAffineError as NotPiecewiseAffineError
 from .errors import PartitionFileError as PartitionFileError
 from .errors import SplineGeoError as SplineGeoError
 from .errors import SweepError as SweepError
+from .network.captured import Network as Network
+from .network.captured import capture as capture
 from .partition import Certificate as Certificate
 from .partition import CheckReport as CheckReport
 from .partition import Partition as Partition

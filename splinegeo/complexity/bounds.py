@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from splinegeo.errors import NonFiniteError
+from splinegeo.network import Captured, module_of
 
 from ..ambient import own_settings
 from .enclosure import Enclosure, Symbols
@@ -55,7 +56,7 @@ class ComplexityBounds:
 
 @own_settings()
 def local_complexity_bounds(
-    model: nn.Module,
+    model: nn.Module | Captured,
     points: Tensor | ArrayLike,
     *,
     radius: float = 0.005,
@@ -108,6 +109,7 @@ def local_complexity_bounds(
     (True, True)
     """
     radius = check_radius(radius)
+    model = module_of(model)
     x, dtype = check_points(model, points)
     frames = FrameStream(x[0].numel(), dim, seed_of(rng), n_points=len(x), dtype=torch.float64, device=x.device)
     with frames:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from splinegeo.errors import InvalidInputError, NonFiniteError
+from splinegeo.network import Captured, module_of
 
 from ..ambient import own_settings
 from .frames import FrameStream, seed_of
@@ -51,7 +52,7 @@ class Deformation:
 
 @own_settings()
 def neighborhood_deformation(
-    model: nn.Module,
+    model: nn.Module | Captured,
     points: Tensor | ArrayLike,
     *,
     radius: float,
@@ -104,6 +105,7 @@ def neighborhood_deformation(
     ((3, 2), ('1',))
     """
     radius = check_radius(radius)
+    model = module_of(model)
     x, dtype = check_points(model, points)
     if dim == 1:
         raise InvalidInputError("dim=1: two antipodes are joined by no edge; the graph needs dim of at least 2")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from splinegeo.engine.compute import refine_slices
 from splinegeo.mesh import Array, EventTable, Refinement, Subdivision, as_tensor, on_host
-from splinegeo.network import Network, capture, double_copy, verify
+from splinegeo.network import Captured, Program, module_of, network_of
 from splinegeo.slices import Slice
 from splinegeo.tolerance import Tolerance
 
@@ -60,7 +60,7 @@ class ExactLocalComplexity:
 
 @own_settings("cpu")
 def exact_local_complexity(
-    model: nn.Module,
+    model: nn.Module | Captured,
     points: Tensor | ArrayLike,
     *,
     radius: float = 0.005,
@@ -74,7 +74,7 @@ def exact_local_complexity(
 
     Parameters
     ----------
-    model : torch.nn.Module
+    model : torch.nn.Module or Network
         Piecewise affine; see `compute_partition`.
     points : Tensor or array, shape (N, *input shape)
     radius : float
@@ -103,27 +103,26 @@ def exact_local_complexity(
     (True, True)
     """
     radius = check_radius(radius)
-    x = check_points(model, points)[0].detach().cpu().double()
+    x = check_points(module_of(model), points)[0].detach().cpu().double()
     shape = tuple(x.shape[1:])
     frames = random_frames(len(x), x[0].numel(), 2, rng=rng).numpy()
     origins = x.reshape(len(x), -1).numpy()
     domains = [Slice(o, f.T, radius * _DIAMOND, shape) for o, f in zip(origins, frames, strict=True)]
-    copy = double_copy(model)
-    network = capture(model, shape).bind(copy.state_dict())
-    verify(network, copy, x[:_N_VERIFIED])
+    (network,) = network_of(model, x[:_N_VERIFIED])
+    program = network.program
     counts, regions = [], []
     for start in range(0, len(domains), _BATCH):
         some = domains[start : start + _BATCH]
-        book = _SignChanges(network, len(some))
-        _, _, mesh = refine_slices(network, some, Tolerance.of(torch.float64), [book])
+        book = _SignChanges(program, len(some))
+        _, _, mesh = refine_slices(program, some, Tolerance.of(torch.float64), [book])
         counts.append(book.counts)
         regions.append(np.bincount(on_host(mesh.window), minlength=len(some)))
-    layers = _preactivation_layers(network)
-    names = tuple(network.layer_names[layer] for layer in layers)
+    layers = _preactivation_layers(program)
+    names = tuple(program.layer_names[layer] for layer in layers)
     return ExactLocalComplexity(np.concatenate(counts)[:, layers], np.concatenate(regions), names, radius)
 
 
-def _preactivation_layers(network: Network) -> list[int]:
+def _preactivation_layers(network: Program) -> list[int]:
     """Nonlinearities that act through a pre-activation; a maximum of several values does not."""
     return [step.layer for step in network.steps if step.layer is not None and not network.is_maximum(step)]
 
@@ -135,7 +134,7 @@ class _SignChanges:
     meets the window's interior.
     """
 
-    def __init__(self, network: Network, n_windows: int) -> None:
+    def __init__(self, network: Program, n_windows: int) -> None:
         self._n_windows, self._n_units = n_windows, [prod(shape) for shape in network.unit_shapes]
         # For every layer and break point of its activation: whether each unit was negative, positive in a window.
         self._seen: dict[tuple[int, int], Tensor] = {}

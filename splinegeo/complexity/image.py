@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from splinegeo.errors import InvalidInputError
+from splinegeo.network import Captured
 from splinegeo.slices import Slice
 
 from ..ambient import own_settings
@@ -55,7 +56,7 @@ class ComplexityMap:
 
 @own_settings()
 def complexity_map(
-    model: nn.Module,
+    model: nn.Module | Captured,
     domain: Slice,
     resolution: int | tuple[int, int] = 128,
     radius: float = 0.005,

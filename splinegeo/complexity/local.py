@@ -12,6 +12,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from splinegeo.errors import InvalidInputError
+from splinegeo.network import Captured, module_of
 
 from ..ambient import own_settings
 from .frames import FrameStream, seed_of
@@ -76,7 +77,7 @@ class LocalComplexity:
 
 @own_settings()
 def local_complexity(
-    model: nn.Module,
+    model: nn.Module | Captured,
     points: Tensor | ArrayLike,
     *,
     radius: float = 0.005,
@@ -100,7 +101,7 @@ def local_complexity(
 
     Parameters
     ----------
-    model : torch.nn.Module
+    model : torch.nn.Module or Network
         Any model that treats the points of a batch independently. Neither the module nor its mode is changed.
     points : Tensor or array, shape (N, *input shape)
         Floating-point inputs, or what enters the module passed: for a transformer, embedded tokens together
@@ -168,9 +169,10 @@ class Layout:
 
 
 def counts_around(
-    model: nn.Module, points: Tensor | ArrayLike, layout: Layout, first: int = 0
+    model: nn.Module | Captured, points: Tensor | ArrayLike, layout: Layout, first: int = 0
 ) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Counts (N, L) and layer names; point k of `points` gets the frame of point ``first + k``."""
+    model = module_of(model)
     x, dtype = check_points(model, points)
     with FrameStream(
         x[0].numel(),

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map
 
 from splinegeo.errors import InvalidInputError
-from splinegeo.network import full_precision
+from splinegeo.network import full_precision, module_names
 
 from .activations import base_name, pre_activation
 
@@ -42,7 +42,7 @@ class ModulePath:
     """The path of the module that is executing, from global hooks: the caller's modules are not touched."""
 
     def __init__(self, model: nn.Module) -> None:
-        self._names = {id(module): name for name, module in model.named_modules()}
+        self._names = module_names(model)
         self._activations = {id(module) for module in model.modules() if _is_activation(module)}
         self._stack: list[int] = []
         self._thread = threading.get_ident()

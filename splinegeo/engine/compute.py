@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from tqdm import tqdm
 from ..ambient import own_settings
 from ..errors import InvalidInputError
 from ..mesh import Subdivision, as_array, windows
-from ..network import Network, Section, capture, double_copy, full_precision, restrict, verify
+from ..network import Captured, Program, Section, full_precision, network_of, points_in, restrict
 from ..partition import Frame, Partition, split_windows
 from ..slices import Slice
 from ..tolerance import Tolerance
@@ -26,14 +26,14 @@ from .exact import settle
 from .progress import Progress
 from .walk import Walk
 
-_N_VERIFIED_POINTS = 4
-
 
 def compute_partition(
-    model: nn.Module,
+    model: nn.Module | Captured,
     domain: Slice,
     *,
     until: str | None = None,
+    output: str | int | None = None,
+    inputs: Mapping[str, Any] | Sequence[Any] | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float64,
     max_memory: float | None = None,
@@ -47,13 +47,16 @@ def compute_partition(
 
     Parameters
     ----------
-    model : nn.Module
+    model : nn.Module or Network
         Any module that `torch.export` can follow and that is piecewise affine in eval mode. It is never changed:
-        the work is done on a float64 copy of its weights.
+        the work is done on a float64 copy of its weights. Or what
+        `capture` made of one, which saves capturing it again.
     domain : Slice
         The window to look at.
     until : str, optional
         Name of a submodule: the partition is that of everything before and including it.
+    output, inputs
+        Which entry of what the module returns is meant, and further inputs that are held fixed; see `capture`.
     device, dtype
         Where, and in which float format, the partition is computed.
     max_memory : number, optional
@@ -111,6 +114,8 @@ def compute_partition(
         model,
         [domain],
         until=until,
+        output=output,
+        inputs=inputs,
         device=device,
         dtype=dtype,
         max_memory=max_memory,
@@ -121,11 +126,13 @@ def compute_partition(
 
 @overload
 def compute_partitions(
-    model: nn.Module,
+    model: nn.Module | Captured,
     domains: Slice | Sequence[Slice],
     *,
     states: None = None,
     until: str | None = None,
+    output: str | int | None = None,
+    inputs: Mapping[str, Any] | Sequence[Any] | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float64,
     max_memory: float | None = None,
@@ -134,11 +141,13 @@ def compute_partitions(
 ) -> list[Partition]: ...
 @overload
 def compute_partitions(
-    model: nn.Module,
+    model: nn.Module | Captured,
     domains: Slice,
     *,
     states: Iterable[Mapping[str, Tensor]],
     until: str | None = None,
+    output: str | int | None = None,
+    inputs: Mapping[str, Any] | Sequence[Any] | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float64,
     max_memory: float | None = None,
@@ -147,11 +156,13 @@ def compute_partitions(
 ) -> list[Partition]: ...
 @overload
 def compute_partitions(
-    model: nn.Module,
+    model: nn.Module | Captured,
     domains: Sequence[Slice],
     *,
     states: Iterable[Mapping[str, Tensor]],
     until: str | None = None,
+    output: str | int | None = None,
+    inputs: Mapping[str, Any] | Sequence[Any] | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float64,
     max_memory: float | None = None,
@@ -160,11 +171,13 @@ def compute_partitions(
 ) -> list[list[Partition]]: ...
 @own_settings("cpu")
 def compute_partitions(
-    model: nn.Module,
+    model: nn.Module | Captured,
     domains: Slice | Sequence[Slice],
     *,
     states: Iterable[Mapping[str, Tensor]] | None = None,
     until: str | None = None,
+    output: str | int | None = None,
+    inputs: Mapping[str, Any] | Sequence[Any] | None = None,
     device: torch.device | str | None = None,
     dtype: torch.dtype = torch.float64,
     max_memory: float | None = None,
@@ -196,34 +209,24 @@ def compute_partitions(
     slices = [domains] if isinstance(domains, Slice) else list(domains)
     if max_memory is not None and not (isinstance(max_memory, Real) and 1 <= max_memory < math.inf):
         raise InvalidInputError(f"max_memory is a number of bytes, at least 1, not {max_memory!r}")
-    architecture = capture(model, _common_shape(slices), until)
-    if exact:
-        require_exact(architecture, dtype)
-    tolerance, points, copy = Tolerance.of(dtype), _random_points(slices), double_copy(model)
-
-    def at(state: Mapping[str, Tensor]) -> list[Partition]:
-        copy.load_state_dict(state)
-        network = architecture.bind(copy.state_dict())
-        verify(network, copy, points, until)
-        parts = partitions_of(
-            network.to(device, dtype),
-            slices,
-            tolerance,
-            device,
-            progress and states is None,
-            max_memory and int(max_memory),
-        )
-        return settle(parts, network) if exact else parts
-
+    _common_shape(slices)
+    tolerance, n_bytes = Tolerance.of(dtype), max_memory and int(max_memory)
+    checkpoints = None if states is None else tqdm(list(states), disable=not progress, unit="checkpoint")
+    results = []
+    networks = network_of(model, points_in(slices), until=until, output=output, inputs=inputs, states=checkpoints)
+    for network in networks:
+        if exact:
+            require_exact(network.architecture, dtype)
+        program, shown = network.program, progress and states is None
+        parts = partitions_of(program.to(device, dtype), slices, tolerance, device, shown, n_bytes)
+        results.append(settle(parts, program) if exact else parts)
     if states is None:
-        return at(model.state_dict())
-    checkpoints = tqdm(list(states), disable=not progress, unit="checkpoint")
-    results = [at(state) for state in checkpoints]
+        return results[0]
     return [parts[0] for parts in results] if isinstance(domains, Slice) else results
 
 
 def partitions_of(
-    network: Network,
+    network: Program,
     domains: list[Slice],
     tolerance: Tolerance,
     device: torch.device | str | None = None,
@@ -237,7 +240,7 @@ def partitions_of(
 
 
 def refine_slices(
-    network: Network,
+    network: Program,
     domains: list[Slice],
     tolerance: Tolerance,
     books: Sequence[Book],
@@ -266,18 +269,8 @@ def _common_shape(domains: Sequence[Slice]) -> tuple[int, ...]:
     return domains[0].input_shape
 
 
-def _random_points(domains: Sequence[Slice]) -> Tensor:
-    """Network inputs at random points of the first slices' windows."""
-    rng = np.random.default_rng(0)
-    points = []
-    for domain in list(domains)[:_N_VERIFIED_POINTS]:
-        weights = rng.dirichlet(np.ones(len(domain.window)), size=_N_VERIFIED_POINTS // min(len(domains), 4))
-        points.append(domain.embed(weights @ domain.window))
-    return torch.cat(points)
-
-
 def _restrict(
-    network: Network, domains: list[Slice], frames: list[Frame], device: torch.device | str | None
+    network: Program, domains: list[Slice], frames: list[Frame], device: torch.device | str | None
 ) -> Section:
     origins = torch.cat([d.embed(f.centre[None]) for d, f in zip(domains, frames, strict=True)])
     bases = np.stack([f.scale * d.basis.T for d, f in zip(domains, frames, strict=True)], axis=1)

@@ -68,7 +68,7 @@ def require_exact(architecture: Architecture, dtype: torch.dtype = torch.float64
     """
     if dtype != torch.float64:
         raise InvalidInputError(f"exact=True settles what float64 leaves open: leave dtype={dtype} out")
-    network = architecture.network
+    network = architecture.program
     head = network.steps[: last_nonlinearity(network) + 1]
     for step in head:
         if step.operator not in (AFFINE if step.layer is None else PIECEWISE):

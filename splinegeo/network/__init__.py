@@ -1,12 +1,18 @@
 """From a torch module to a verified list of affine and piecewise-affine operators; knows no polygon."""
 
-from .capture import Architecture as Architecture
-from .capture import capture as capture
+from .captured import Network as Captured  # noqa: F401
+from .captured import capture as capture
+from .captured import module_of as module_of
+from .captured import network_of as network_of
+from .captured import points_in as points_in
+from .entry import enter as enter
+from .entry import module_names as module_names
 from .full_precision import full_precision as full_precision
-from .precision import double_copy as double_copy
 from .program import Environment as Environment
-from .program import Network as Network
+from .program import Program as Network  # noqa: F401
+from .program import Program as Program
 from .program import Step as Step
 from .section import Section as Section
 from .section import restrict as restrict
+from .translation import Architecture as Architecture
 from .verify import verify as verify

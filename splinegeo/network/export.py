@@ -3,56 +3,107 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.fx import Graph
 
 from ..ambient import TRACING
-from ..errors import CaptureError, InvalidInputError
+from ..errors import CaptureError, InvalidInputError, SplineGeoError
+from .constants import KnownConstants
+from .entry import Entry
 from .operators import operator_name
-from .precision import InDouble
 
 
-def export(model: nn.Module, input_shape: tuple[int, ...]) -> torch.export.ExportedProgram:
+@dataclass(frozen=True)
+class Export:
+    """A module's operators as a graph in functional form.
+
+    Attributes
+    ----------
+    program : torch.export.ExportedProgram
+        Of the `Entry`.
+    is_of_these_weights : whether the module's code read values of its weights, which now stand in the graph as numbers
+    """
+
+    program: torch.export.ExportedProgram
+    is_of_these_weights: bool
+
+
+def export(entry: Entry, input_shape: tuple[int, ...]) -> Export:
     """The graph of a float64 module on a batch (n, *input_shape) of any size, in functional form.
 
     Raises
     ------
-    InvalidInputError
-        If the module does not accept inputs of this shape.
     CaptureError
         If `torch.export` cannot follow its code.
     """
-    with TRACING:
-        return _export_alone(model, input_shape)
+    with _alone():
+        return _export_alone(entry, input_shape)
 
 
-def _export_alone(model: nn.Module, input_shape: tuple[int, ...]) -> torch.export.ExportedProgram:
-    example = torch.zeros((2, *input_shape), dtype=torch.float64)
+def try_out(entry: Entry, input_shape: tuple[int, ...]) -> None:
+    """Run a module once as it is.
+
+    Raises
+    ------
+    InvalidInputError
+        If it does not accept inputs of this shape.
+    """
     try:
-        with torch.no_grad(), InDouble():
-            model(example)
+        with _alone():
+            entry.count_calls(torch.zeros((2, *input_shape), dtype=torch.float64))
     except Exception as error:
         shape = ", ".join(map(str, ("n", *input_shape)))
         raise InvalidInputError(
             f"the float64 copy of the model does not accept inputs of shape ({shape}): {_first_line(error)}"
         ) from error
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    with TRACING, torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _export_alone(entry: Entry, input_shape: tuple[int, ...]) -> Export:
+    example = torch.zeros((2, *input_shape), dtype=torch.float64)
     rows = torch.export.Dim("n", min=2)
+    values = {name: tensor.clone() for name, tensor in entry.model.named_buffers(remove_duplicate=False)}
+    constants = KnownConstants({**dict(entry.model.named_parameters(remove_duplicate=False)), **values})
     try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
-            with InDouble():
-                program = torch.export.export(model, (example,), dynamic_shapes=({0: rows},), strict=False)
-            _spell_out(program.graph)
-            # The functional form, in which no operator writes into its input, is most of the time of a capture.
-            return program if _is_functional(program.graph) else program.run_decompositions({})
+        with constants:
+            traced = _Traced(entry, constants)
+            program = torch.export.export(traced, (example,), dynamic_shapes=({0: rows},), strict=False)
+        _spell_out(program.graph)
+        # The functional form, in which no operator writes into its input, is most of the time of a capture.
+        program = program if _is_functional(program.graph) else program.run_decompositions({})
+        return Export(program, constants.was_read)
+    except SplineGeoError:
+        raise
     except Exception as error:
         if "Constraints violated" in str(error):
             why = "its code fixes the size of the batch, as len(x) does: write x.shape[0] or -1 instead"
         else:
             why = f"{_first_line(error)} (control flow that depends on the data is not piecewise affine in one piece)"
-        raise CaptureError(f"torch.export cannot follow {type(model).__name__}: {why}") from error
+        raise CaptureError(f"torch.export cannot follow {type(entry.model).__name__}: {why}") from error
+
+
+class _Traced(nn.Module):
+    """An entry whose constants are known while it is traced."""
+
+    def __init__(self, entry: Entry, constants: KnownConstants) -> None:
+        super().__init__()
+        self.entry, self._constants = entry, constants
+
+    def forward(self, x: Tensor) -> Any:
+        self._constants.introduce(self.entry.model)
+        return self.entry(x)
 
 
 # Operators that the functional form leaves as they are.

@@ -20,7 +20,12 @@ def is_activation(node: Node) -> bool:
 def module_path(node: Node) -> str:
     """The submodule that makes the call; '' for the root."""
     stack = node.meta.get("nn_module_stack") or {}
-    return list(stack.values())[-1][0] if stack else ""
+    return within_model(list(stack.values())[-1][0]) if stack else ""
+
+
+def within_model(path: str) -> str:
+    """A path in the user's module, from one in what is traced."""
+    return path.removeprefix("entry").removeprefix(".model").removeprefix(".")
 
 
 def named_arguments(node: Node) -> dict[str, Any]:

@@ -186,19 +186,51 @@ def spoiler(name: str, arguments: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _hardsigmoid(x: Tensor) -> Tensor:
+    return torch.nn.functional.hardtanh(x / 6 + 0.5, 0, 1)
+
+
+def _rrelu(x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, *_: Any) -> Tensor:
+    return torch.nn.functional.leaky_relu(x, (lower + upper) / 2)
+
+
+def _copy(place: Tensor, source: Tensor, *_: Any) -> Tensor:
+    return source.expand_as(place)
+
+
+def _detach(x: Tensor) -> Tensor:
+    return x
+
+
+def _clone(x: Tensor, **_: Any) -> Tensor:
+    return x.clone(memory_format=torch.contiguous_format)
+
+
+def _contiguous(x: Tensor, **_: Any) -> Tensor:
+    return x.contiguous()
+
+
+def _to_copy(x: Tensor, memory_format: Any = None, **options: Any) -> Tensor:
+    return torch.ops.aten._to_copy(x, **options)
+
+
+def _view(x: Tensor, shape: Any) -> Tensor:
+    return x.view(shape) if isinstance(shape, torch.dtype) else x.reshape(shape)
+
+
 # Written anew where PyTorch's own kernel will not do: the derivative of hardsigmoid is rounded to float32, rrelu has no
 # rule for vmap, and copy none for forward-mode differentiation. `detach` would take the slope away from a function that
 # has one. Memory formats, which vmap does not know, change no value; without them, what was a view may need a copy.
 REWRITTEN: dict[str, Callable[..., Tensor]] = {
-    "hardsigmoid": lambda x: torch.nn.functional.hardtanh(x / 6 + 0.5, 0, 1),
-    "rrelu": lambda x, lower=1 / 8, upper=1 / 3, *_: torch.nn.functional.leaky_relu(x, (lower + upper) / 2),
-    "copy": lambda place, source, *_: source.expand_as(place),
-    "detach": lambda x: x,
-    "clone": lambda x, **_: x.clone(memory_format=torch.contiguous_format),
-    "contiguous": lambda x, **_: x.contiguous(),
-    "_to_copy": lambda x, memory_format=None, **options: torch.ops.aten._to_copy(x, **options),
-    "view": lambda x, shape: x.view(shape) if isinstance(shape, torch.dtype) else x.reshape(shape),
-    "_unsafe_view": lambda x, shape: x.reshape(shape),
+    "hardsigmoid": _hardsigmoid,
+    "rrelu": _rrelu,
+    "copy": _copy,
+    "detach": _detach,
+    "clone": _clone,
+    "contiguous": _contiguous,
+    "_to_copy": _to_copy,
+    "view": _view,
+    "_unsafe_view": _view,
 }
 
 # Operators that compare two values rather than bend one.

@@ -27,12 +27,28 @@ def double_copy(model: nn.Module) -> nn.Module:
         If the module cannot be copied.
     """
     try:
-        copied = copy.deepcopy(model).cpu().double().eval()
+        with torch.no_grad(), _CopiesInDouble():
+            return copy.deepcopy(model).cpu().double().eval()
     except Exception as error:
         raise CaptureError(f"{type(model).__name__} cannot be copied: {error}") from error
-    for module in copied.modules():  # tensors that are neither parameters nor buffers
-        vars(module).update({name: _double(value) for name, value in vars(module).items()})
-    return copied
+
+
+class _CopiesInDouble(TorchFunctionMode):
+    """While it lasts, a copy of a tensor that is no parameter is its value in float64, wherever it comes from.
+
+    Pruned or normalised weights, and whatever a hook keeps, are results of a computation, which PyTorch does not copy.
+    """
+
+    def __torch_function__(
+        self, function: Callable[..., Any], _types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Copy, or call `function`."""
+        if function is not Tensor.__deepcopy__ or is_lazy(args[0]):
+            return function(*args, **(kwargs or {}))
+        tensor, memo = args
+        if id(tensor) not in memo:
+            memo[id(tensor)] = as_double(tensor)
+        return memo[id(tensor)]
 
 
 class InDouble(TorchFunctionMode):
@@ -58,7 +74,10 @@ class InDouble(TorchFunctionMode):
         if function in _FACTORIES:
             args, kwargs = _as_written(*args, **kwargs)
             return function(*args, **kwargs)
+        # What the code keeps in float32 elsewhere meets float64 here; what is written into stays itself.
+        n_kept = 1 if getattr(function, "__name__", "").endswith("_") else 0
         args, kwargs = pytree.tree_map(_double_dtype, (args, kwargs))
+        args, kwargs = (*args[:n_kept], *pytree.tree_map(_double, args[n_kept:])), pytree.tree_map(_double, kwargs)
         return pytree.tree_map(_double, function(*args, **kwargs))
 
 
@@ -78,12 +97,27 @@ def _is_plain(data: Any) -> bool:
     return all(isinstance(leaf, bool | int | float) for leaf in pytree.tree_leaves(data))
 
 
+def is_lazy(tensor: Any) -> bool:
+    """Whether a weight waits for its shape."""
+    return isinstance(tensor, nn.UninitializedParameter | nn.UninitializedBuffer)
+
+
+def as_double(tensor: Tensor) -> Tensor:
+    """A copy on the CPU, in float64 if the tensor holds real numbers."""
+    return tensor.detach().to("cpu", _double_dtype(tensor.dtype), copy=True)
+
+
 def _double(leaf: Any) -> Any:
-    return leaf.double() if isinstance(leaf, Tensor) and leaf.dtype in _LOWER else leaf
+    return leaf.to(_double_dtype(leaf.dtype)) if isinstance(leaf, Tensor) and leaf.dtype in _LOWER else leaf
 
 
 def _double_dtype(leaf: Any) -> Any:
-    return torch.float64 if isinstance(leaf, torch.dtype) and leaf in _LOWER else leaf
+    return _LOWER.get(leaf, leaf) if isinstance(leaf, torch.dtype) else leaf
 
 
-_LOWER = (torch.float32, torch.float16, torch.bfloat16)
+_LOWER = {
+    torch.float32: torch.float64,
+    torch.float16: torch.float64,
+    torch.bfloat16: torch.float64,
+    torch.complex64: torch.complex128,
+}

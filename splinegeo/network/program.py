@@ -44,7 +44,7 @@ class Step:
     operator : short ATen name, such as 'linear'
     target, args, kwargs : what to call; tensors are `Ref`, row-dependent integers `Size`
     module : path of the submodule that makes the call, '' for the root
-    layer : index into `Network.layer_names` for a nonlinearity, None for an affine operator
+    layer : index into `Program.layer_names` for a nonlinearity, None for an affine operator
     last_uses : results that no later step needs
     """
 
@@ -57,6 +57,18 @@ class Step:
     layer: int | None
     last_uses: tuple[str, ...] = ()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Between processes an operator of PyTorch travels by its name."""
+        is_operator = isinstance(self.target, torch._ops.OpOverload)
+        return {**vars(self), "target": str(self.target) if is_operator else self.target}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if isinstance(self.target, str):
+            namespace, packet, overload = self.target.split(".")
+            operator = getattr(getattr(getattr(torch.ops, namespace), packet), overload)
+            object.__setattr__(self, "target", operator)
+
     def inputs(self) -> Iterator[str]:
         """Names of the tensors among the arguments."""
         return (leaf.name for leaf in leaves((self.args, self.kwargs)) if isinstance(leaf, Ref))
@@ -66,8 +78,8 @@ Environment = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Network:
-    """A captured network with its weights.
+class Program:
+    """The operators of a captured network in order, with its weights.
 
     Attributes
     ----------
@@ -258,7 +270,7 @@ class Network:
             return step.target(*args, **kwargs)
         return env[name] if name in env else self.constants[name]
 
-    def to(self, device: torch.device | str | None, dtype: torch.dtype) -> Network:
+    def to(self, device: torch.device | str | None, dtype: torch.dtype) -> Program:
         """The same network on another device or in another float format."""
 
         def move(tensor: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..ambient import TRACING
 from ..chunks import rows_at_once
 from .full_precision import full_precision
-from .program import Environment, Network, Step
+from .program import Environment, Program, Step
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Section:
 
     Attributes
     ----------
-    network : Network
+    network : Program
         With only the steps from the first nonlinearity on.
     base : results that these steps need, at each plane's origin: (K, ...) each
     slopes : their derivatives along the two coordinates: two (K, ...) each
     magnitude : (1, ...) each: what entered the computation of `base`, over all planes
     """
 
-    network: Network
+    network: Program
     base: Environment
     slopes: tuple[Environment, Environment]
     magnitude: Environment
@@ -108,7 +108,7 @@ class Section:
         return env[self.network.output]
 
 
-def restrict(network: Network, origins: Tensor, bases: Tensor) -> Section:
+def restrict(network: Program, origins: Tensor, bases: Tensor) -> Section:
     """Restrict a network to planes ``origins[k] + v[0] * bases[0, k] + v[1] * bases[1, k]``.
 
     Parameters
@@ -144,7 +144,7 @@ def restrict(network: Network, origins: Tensor, bases: Tensor) -> Section:
     )
 
 
-def _magnitudes(network: Network, steps: tuple[Step, ...], x: Tensor) -> Environment:
+def _magnitudes(network: Program, steps: tuple[Step, ...], x: Tensor) -> Environment:
     env: Environment = {network.input: x}
     for step in steps:
         network.magnitude(step, env)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from ..errors import InvalidInputError
-from ..network import double_copy
+from ..network import Captured, enter
 from ..slices import Slice
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class CheckReport:
         return self.euler == 1 and abs(self.area_error) <= _RELATIVE and not any(len(f) for f in found)
 
 
-def check_partition(part: Partition, model: nn.Module | None = None) -> CheckReport:
+def check_partition(part: Partition, model: nn.Module | Captured | None = None) -> CheckReport:
     """See `Partition.check`."""
     function = part.function if model is None else _ModuleFunction(part, model)
     loops = _broken_loops(part)
@@ -190,9 +190,9 @@ def _random_points(part: Partition, rng: np.random.Generator) -> Floats:
 class _ModuleFunction:
     """A torch module as a function of slice coordinates, in float64."""
 
-    def __init__(self, part: Partition, model: nn.Module) -> None:
+    def __init__(self, part: Partition, model: nn.Module | Captured) -> None:
         self._domain: Slice = part.domain
-        self._model = double_copy(model)
+        self._model = model.module if isinstance(model, Captured) else enter(model)
 
     def __call__(self, u: Floats) -> Floats:
         with torch.no_grad():

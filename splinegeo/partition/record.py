@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from ..errors import InvalidInputError
+from ..network import Captured
 from ..slices import Slice
 from . import files
 from .certificate import Certificate
@@ -235,7 +236,7 @@ class Partition:
         values[region < 0] = np.nan
         return values
 
-    def check(self, model: nn.Module | None = None) -> CheckReport:
+    def check(self, model: nn.Module | Captured | None = None) -> CheckReport:
         """Derive again everything that must hold, and name what does not.
 
         Euler's formula, areas, convexity, loops against edges, continuity of the affine maps across edges, and

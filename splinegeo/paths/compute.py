@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from ..errors import InvalidInputError, NonFiniteError
-from ..network import Section, capture, double_copy, full_precision, restrict, verify
+from ..network import Captured, Section, full_precision, network_of, restrict
 from ..partition import CLOSE_DECISION, Certificate
 from ..tolerance import Tolerance
 from .chain import Chain, Decisions
@@ -28,7 +28,7 @@ _N_VERIFIED_POINTS = 4
 
 
 def compute_path(
-    model: nn.Module,
+    model: nn.Module | Captured,
     points: ArrayLike | Tensor | Sequence[Any],
     *,
     until: str | None = None,
@@ -90,10 +90,9 @@ def compute_path(
     corners = _corners(points)
     if max_memory is not None and not (isinstance(max_memory, Real) and 1 <= max_memory < math.inf):
         raise InvalidInputError(f"max_memory is a number of bytes, at least 1, not {max_memory!r}")
-    tolerance, copy = Tolerance.of(dtype), double_copy(model)
-    network = capture(model, corners.shape[1:], until).bind(copy.state_dict())
-    verify(network, copy, _random_points(corners), until)
-    network = network.to(device, dtype)
+    tolerance = Tolerance.of(dtype)
+    (captured,) = network_of(model, _random_points(corners), until=until)
+    network = captured.program.to(device, dtype)
     with full_precision(network.dtype, network.device), torch.no_grad():
         start = torch.from_numpy(corners[:-1]).to(device=network.device, dtype=dtype)
         along = torch.from_numpy(np.diff(corners, axis=0)).to(device=network.device, dtype=dtype)

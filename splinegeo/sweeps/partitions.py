@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from ..engine import compute_partitions
 from ..errors import InvalidInputError, SweepError
+from ..network import Captured
 from ..partition import Partition
 from ..slices import Slice
 from .sweep import Sweep, described, sweep
 
 
 def sweep_partitions(
-    model: nn.Module,
+    model: nn.Module | Captured,
     domains: Slice | Sequence[Slice],
     *,
     states: Iterable[Any],
@@ -43,7 +44,7 @@ def sweep_partitions(
 
     Parameters
     ----------
-    model : nn.Module
+    model : nn.Module or Network
         The architecture; its own weights are not used.
     domains : Slice or sequence of Slice
         All of one input shape.
@@ -125,7 +126,7 @@ def _chunks(states: Iterable[Any], size: int) -> Iterator[_Chunk]:
 class _Task:
     """What travels to a worker: partitions of a chunk of checkpoints, reduced; a list per checkpoint."""
 
-    model: nn.Module
+    model: nn.Module | Captured
     domains: list[Slice]
     reduce: Callable[[Partition], Any] | None
     load: Callable[[Any], Mapping[str, Tensor]] | None

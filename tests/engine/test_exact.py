@@ -32,7 +32,7 @@ BOX = sg.Slice.box((0, 2), (0, 2))
 def always_settled(model, domain):
     """The rational partition, whether or not floating point left anything open."""
     part = sg.compute_partition(model, domain)
-    network = capture(model, domain.input_shape).bind(model.state_dict())
+    network = capture(model, domain.input_shape).program
     unsettled = replace(part, certificate=replace(part.certificate, n_zero=1))
     return exact.settle([unsettled], network)[0]
 

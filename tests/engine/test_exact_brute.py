@@ -84,7 +84,7 @@ def case(request):
     """Rational partition, partition, and the cells of backtracking in the order of the rational regions."""
     name, seed = request.param
     model, forward, domain = NETWORKS[name](np.random.default_rng(seed))
-    network = capture(model, domain.input_shape).bind(model.state_dict())
+    network = capture(model, domain.input_shape).program
     rational = exact_partition(exact_layers(network, domain.input_shape), domain)
     by_corners = {frozenset(cell.corners): cell for cell in cells(forward, domain)}
     assert len(by_corners) == rational.n_regions
@@ -167,7 +167,7 @@ def test_pools_and_maxima_count_the_cells_of_one_winner():
         return cell.relu(linear(last, h))
 
     domain = sg.Slice.through(*tenths(rng, 3, 1, 3, 3), margin=2.0)
-    network = capture(model, domain.input_shape).bind(model.state_dict())
+    network = capture(model, domain.input_shape).program
     rational = exact_partition(exact_layers(network, domain.input_shape), domain)
     areas = {}
     for cell in cells(forward, domain):

@@ -1,6 +1,7 @@
 """A captured network is its module: same values, same names, bound to any checkpoint, in any float format."""
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import splinegeo as sg
-from splinegeo.network import capture, double_copy, restrict, verify
+from splinegeo.network import capture, enter, restrict, verify
 
 
 class Small(nn.Module):
@@ -38,45 +39,45 @@ def small_fixture():
 
 
 def test_the_captured_network_is_the_module(small):
-    model, architecture = small
-    network = architecture.bind(double_copy(model).state_dict())
+    model, captured = small
+    network = captured.program
     x = torch.randn(5, 3, dtype=torch.float64)
     torch.testing.assert_close(network(x), model(x.float()).double(), rtol=1e-5, atol=1e-5)
-    verify(network, double_copy(model), x)
+    verify(network, enter(model), x)
     assert network.layer_names == ("relu", "relu:2")
     assert network.unit_shapes == ((4,), (4,))
 
 
 def test_row_constants_follow_the_number_of_rows(small):
-    model, architecture = small
-    network = architecture.bind(model.state_dict())
+    _, captured = small
+    network = captured.program
     assert network.row_constants
     for n in (1, 2, 7):
         assert network(torch.zeros(n, 3, dtype=torch.float64)).shape == (n, 4)
 
 
 def test_binding_another_checkpoint_changes_weights_only(small):
-    model, architecture = small
+    model, captured = small
     torch.manual_seed(1)
     other = Small()
-    network = architecture.bind(double_copy(other).state_dict())
+    network = captured.bind(other.state_dict()).program
     x = torch.randn(4, 3, dtype=torch.float64)
-    verify(network, double_copy(other), x)
+    verify(network, enter(other), x)
     with pytest.raises(sg.CaptureError, match="differs from the module"):
-        verify(network, double_copy(model), x)
+        verify(network, enter(model), x)
 
 
 def test_a_network_moves_to_another_float_format(small):
-    model, architecture = small
-    network = architecture.bind(model.state_dict()).to("cpu", torch.float32)
+    model, captured = small
+    network = captured.program.to("cpu", torch.float32)
     x = torch.randn(4, 3)
     assert network(x).dtype is torch.float32
     torch.testing.assert_close(network(x), model(x), rtol=1e-4, atol=1e-5)
 
 
 def test_results_are_forgotten_after_their_last_use(small):
-    _, architecture = small
-    network = architecture.network
+    _, captured = small
+    network = captured.program
     used = {name: i for i, step in enumerate(network.steps) for name in step.inputs()}
     for i, step in enumerate(network.steps):
         for name in step.last_uses:
@@ -85,8 +86,8 @@ def test_results_are_forgotten_after_their_last_use(small):
 
 
 def test_a_section_is_the_network_on_its_planes(small):
-    model, architecture = small
-    network = architecture.bind(model.state_dict())
+    _, captured = small
+    network = captured.program
     torch.manual_seed(0)
     origins, bases = torch.randn(2, 3, dtype=torch.float64), torch.randn(2, 2, 3, dtype=torch.float64)
     section = restrict(network, origins, bases)
@@ -103,7 +104,7 @@ def test_a_section_is_the_network_on_its_planes(small):
 
 def test_modules_that_cannot_be_copied_are_refused():
     layer = nn.Linear(2, 2)
-    layer.cache = layer.weight * 2
+    layer.lock = Lock()
     with pytest.raises(sg.CaptureError, match="Linear cannot be copied"):
         capture(layer, (2,))
 
@@ -112,7 +113,7 @@ def test_threads_capture_at_the_same_time():
     """torch.export is not made for threads; whoever computes partitions in some need not know."""
     model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 1))
     with ThreadPoolExecutor(4) as pool:
-        names = [found.network.layer_names for found in pool.map(lambda _: capture(model, (2,)), range(12))]
+        names = [found.layer_names for found in pool.map(lambda _: capture(model, (2,)), range(12))]
     assert names == [("1",)] * 12
 
 

@@ -58,14 +58,14 @@ def test_in_chunks_and_in_place_it_is_the_network(name, chunk_elements, monkeypa
     torch.manual_seed(0)
     model = MODELS[name]().double()
     x = torch.randn(31, 1, 4, 4, dtype=torch.float64)
-    network = capture(model, (1, 4, 4)).bind(model.state_dict())
+    network = capture(model, (1, 4, 4)).program
     with torch.no_grad():
         torch.testing.assert_close(run(network, x.clone()), model(x), rtol=1e-12, atol=1e-12)
 
 
 def test_a_product_overwrites_its_input():
     model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 8)).double()
-    network = capture(model, (8,)).bind(model.state_dict())
+    network = capture(model, (8,)).program
     x = torch.randn(5, 8, dtype=torch.float64)
     with torch.no_grad():
         result = run(network, x)

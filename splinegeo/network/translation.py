@@ -8,61 +8,54 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.fx import Graph, Node
 
 from ..errors import InvalidInputError, NonFiniteError, NotPiecewiseAffineError
+from .entry import Entry
 from .export import export
 from .maxima import MAXIMA
-from .nodes import call_arguments, is_activation, is_within, module_path, operands_of
+from .nodes import call_arguments, is_activation, is_within, module_path, operands_of, within_model
 from .operators import REWRITTEN, is_affine, operator_name
-from .precision import double_copy
-from .program import Network, Ref, Size, Step
-from .refusal import advice, require_piecewise, require_rows
+from .precision import as_double
+from .program import Program, Ref, Size, Step
+from .refusal import advice, require_known_sizes, require_piecewise, require_rows
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network without its weights: exported once, bound to many checkpoints.
+    """A program without its weights.
 
     Attributes
     ----------
-    network : the captured network, with the weights it was captured with
+    program : the operators, with no constants
     constant_steps : steps that compute constants from weights, run once per binding
-    sources : for each weight of the graph, its name in a state dict
+    sources : for each weight of the graph, its name in the module
     lifted : tensors that stand in the code itself and never change
+    is_of_these_weights : whether numbers that were read from the weights stand in the operators
     """
 
-    network: Network
+    program: Program
     constant_steps: tuple[Step, ...]
     sources: Mapping[str, str]
     lifted: Mapping[str, Tensor]
+    is_of_these_weights: bool
 
-    def bind(self, state: Mapping[str, Tensor]) -> Network:
-        """The network with the weights of a state dict, in float64 on the CPU."""
-        constants = dict(self.lifted)
+    def bind(self, weights: Mapping[str, Tensor]) -> Program:
+        """The program with weights, by the names that they have in the module, in float64 on the CPU."""
+        constants: dict[str, Any] = dict(self.lifted)
         for name, source in self.sources.items():
-            constants[name] = _as_double(state[source].detach())
+            constants[name] = as_double(weights[source])
             if not torch.isfinite(constants[name]).all():
                 raise NonFiniteError(f"weight '{source}' contains NaN or infinity")
-        network = replace(self.network, constants=constants)
         with torch.no_grad():
             for step in self.constant_steps:
-                network.execute(step, constants, 1)
-        return network
+                self.program.execute(step, constants, 1)
+        return replace(self.program, constants={n: c for n, c in constants.items() if isinstance(c, Tensor)})
 
 
-def capture(model: nn.Module, input_shape: tuple[int, ...], until: str | None = None) -> Architecture:
-    """Capture a module as a list of affine and piecewise-affine operators.
-
-    Works on a float64 copy in eval mode; the caller's module is never changed.
-
-    Parameters
-    ----------
-    model : nn.Module
-        Takes a batch (n, *input_shape), gives one tensor (n, ...).
-    until : str, optional
-        Name of a submodule: capture everything before and including it.
+def translate(entry: Entry, input_shape: tuple[int, ...]) -> Architecture:
+    """Translate a module in float64 into a list of affine and piecewise-affine operators.
 
     Raises
     ------
@@ -71,42 +64,31 @@ def capture(model: nn.Module, input_shape: tuple[int, ...], until: str | None = 
     CaptureError
         If `torch.export` cannot follow the module's code.
     InvalidInputError
-        If the module does not accept inputs of this shape, or has no submodule `until`.
+        If the module does not accept inputs of this shape, or does not return one tensor.
     """
-    if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, not {type(model).__name__}")
-    _refuse_training_mode(model)
-    if until is not None and until not in dict(model.named_modules(remove_duplicate=False)):
-        raise InvalidInputError(f"the model has no submodule '{until}'; it has {_some_names(model)}")
-    program = export(double_copy(model), input_shape)
-    signature = program.graph_signature
+    exported = export(entry, input_shape)
+    signature = exported.program.graph_signature
     sources = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
     fixed = dict(signature.inputs_to_lifted_tensor_constants)
     for name in [n for n, source in sources.items() if source in signature.non_persistent_buffers]:
         fixed[name] = sources.pop(name)
-    lifted = {name: _as_double(program.constants[target]) for name, target in fixed.items()}
+    sources = {name: within_model(source) for name, source in sources.items()}
+    lifted = {name: as_double(exported.program.constants[target]) for name, target in fixed.items()}
     (input_name,) = signature.user_inputs
-    last = _last_node(program.graph, until, signature.user_outputs)
-    return _translate(program.graph, last, input_name, sources, lifted)
-
-
-def _refuse_training_mode(model: nn.Module) -> None:
-    for path, module in model.named_modules():
-        dropout = isinstance(module, nn.modules.dropout._DropoutNd) and module.p > 0
-        if module.training and (dropout or isinstance(module, nn.RReLU | nn.modules.batchnorm._BatchNorm)):
-            raise NotPiecewiseAffineError(
-                f"{type(module).__name__} '{path}' is in training mode, where the network is not one function "
-                "of its input: call model.eval() first"
-            )
-
-
-def _some_names(model: nn.Module, most: int = 8) -> str:
-    names = [name for name, _ in model.named_modules() if name]
-    return ", ".join(f"'{n}'" for n in names[:most]) + (" …" if len(names) > most else "")
+    last = _last_node(exported.program.graph, entry, signature.user_outputs)
+    if last is None:
+        entry.n_calls -= 1
+        return translate(entry, input_shape)
+    return _translate(exported.program.graph, last, input_name, sources, lifted, exported.is_of_these_weights)
 
 
 def _translate(
-    graph: Graph, last: Node, input_name: str, sources: Mapping[str, str], lifted: Mapping[str, Tensor]
+    graph: Graph,
+    last: Node,
+    input_name: str,
+    sources: Mapping[str, str],
+    lifted: Mapping[str, Tensor],
+    is_of_these_weights: bool,
 ) -> Architecture:
     """Sort the nodes of an exported graph into constant, affine and piecewise-affine steps."""
     depends: dict[str, bool] = {}
@@ -114,6 +96,7 @@ def _translate(
     steps: list[Step] = []
     layer_names, unit_shapes = _LayerNames(), []
     row_constants: dict[str, Step] = {}
+    rows = next(node for node in graph.nodes if node.name == input_name).meta["val"].shape[0].node.expr
     for node in graph.nodes:
         if node.op == "placeholder":
             depends[node.name] = node.name == input_name
@@ -121,12 +104,13 @@ def _translate(
         if node.op == "output":
             break
         value = node.meta.get("val")
-        if value is None or isinstance(value, torch.SymInt | int):
+        if not isinstance(value, Tensor | tuple | list):
             continue  # assertions do nothing; sizes are filled in where they are used
         layer = None
         operands = [depends[n.name] for n in node.all_input_nodes if n.name in depends]
         depends[node.name] = any(operands)
         name = operator_name(node.target)
+        require_known_sizes(node, rows)
         if any(operands):
             require_piecewise(node, name, operands, depends)
         if any(operands) and not is_affine(name, operands):
@@ -143,7 +127,7 @@ def _translate(
             constant_steps.append(step)
         if node is last:
             break
-    network = Network(
+    program = Program(
         steps=_with_last_uses(steps, last.name),
         constants={},
         input=input_name,
@@ -152,8 +136,8 @@ def _translate(
         unit_shapes=tuple(unit_shapes),
         row_constants=row_constants,
     )
-    require_rows(network, graph)
-    return Architecture(network, tuple(constant_steps), sources, lifted)
+    require_rows(program, graph)
+    return Architecture(program, tuple(constant_steps), sources, lifted, is_of_these_weights)
 
 
 def _target(node: Node, depends: Mapping[str, bool]) -> Any:
@@ -200,16 +184,18 @@ class _LayerNames(list[str]):
         self.append(name if self._seen[name] == 1 else f"{name}:{self._seen[name]}")
 
 
-def _last_node(graph: Graph, until: str | None, outputs: Sequence[Any]) -> Node:
-    """The node whose value is the output, or the last value that the submodule `until` computes."""
+def _last_node(graph: Graph, entry: Entry, outputs: Sequence[Any]) -> Node | None:
+    """The node whose value is the output; None if the submodule `until` was called last under another of its names."""
     tensors = {node.name: node for node in graph.nodes if isinstance(node.meta.get("val"), Tensor)}
-    if until:
-        inside = [n for n in tensors.values() if n.op == "call_function" and is_within(module_path(n), until)]
-        if not inside:
-            raise InvalidInputError(f"submodule '{until}' computes nothing: name the module before it")
-        return inside[-1]
+    if entry.until:
+        inside = [n for n in tensors.values() if n.op == "call_function" and is_within(module_path(n), entry.until)]
+        if not inside and entry.n_calls <= 1:
+            raise InvalidInputError(f"submodule '{entry.until}' computes nothing: name the module before it")
+        if entry.output is None and entry.n_calls > 1 and outputs[0] not in {node.name for node in inside}:
+            return None
     if len(outputs) != 1 or outputs[0] not in tensors:
-        raise InvalidInputError("the model must return one tensor; name the submodule that does with until=")
+        what = f"submodule '{entry.until}'" if entry.until else "the model"
+        raise InvalidInputError(f"{what} must return one tensor: name it with output=, or a submodule with until=")
     if not any(isinstance(size, torch.SymInt) for size in tensors[outputs[0]].meta["val"].shape):
         raise InvalidInputError("the model must return one row for each input of a batch")
     return tensors[outputs[0]]
@@ -228,7 +214,3 @@ def _with_last_uses(steps: list[Step], output: str) -> tuple[Step, ...]:
         seen.update(fresh)
         marked.append(replace(step, last_uses=tuple(fresh)))
     return tuple(reversed(marked))
-
-
-def _as_double(tensor: Tensor) -> Tensor:
-    return tensor.detach().to("cpu", torch.float64 if tensor.is_floating_point() else None, copy=True)
