@@ -176,7 +176,7 @@ def capture(
     >>> model = nn.Sequential(nn.Linear(2, 5), nn.ReLU(), nn.Linear(5, 3))
     >>> network = sg.capture(model, sg.Slice.box((-1, 1), (-1, 1)))
     >>> [sg.compute_partition(network, sg.Slice.box((a, a + 1), (0, 1))).n_regions for a in (-1, 0)]
-    [4, 3]
+    [6, 3]
     >>> network.bind(model.state_dict()).layer_names
     ('1',)
     """
