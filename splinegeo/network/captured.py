@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from ..ambient import own_settings
 from ..errors import InvalidInputError
 from .constants import named_tensors
 from .entry import Entry, Inputs, OutputPath, enter, plain_name
@@ -98,6 +99,7 @@ class Network:
         with torch.no_grad():
             return self.program(x.detach().to("cpu", torch.float64))
 
+    @own_settings("cpu")
     def bind(self, state: Mapping[str, Tensor]) -> Network:
         """The same network with other weights, compared with the module that has them.
 
@@ -127,6 +129,7 @@ class Network:
             )
 
 
+@own_settings("cpu")
 def capture(
     model: nn.Module,
     like: Window | Tensor | ArrayLike | Sequence[int],
