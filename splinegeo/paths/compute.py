@@ -45,7 +45,7 @@ def compute_path(
 
     Parameters
     ----------
-    model : nn.Module
+    model : nn.Module or Network
         Any module that `torch.export` can follow and that is piecewise affine in eval mode. It is never changed.
     points : (n, *input_shape) array, tensor, or sequence of n inputs
         The polyline's corners, two or more. Neighbours that are equal count once.
