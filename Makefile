@@ -41,6 +41,7 @@ lint: .venv/dev.stamp ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/oxlint --quiet --deny-warnings viz
 
 benchmark: .venv/benchmark.stamp ## times beside other tools
 	$(BIN)/python -m benchmarks.compare

@@ -9,6 +9,8 @@ from .complexity import draw_local_complexity as draw_local_complexity
 from .curves import draw_curves as draw_curves
 from .curves import draw_training_curves as draw_training_curves
 from .deformation import draw_deformation as draw_deformation
+from .explorer import explore as explore
+from .explorer import write_html as write_html
 from .migration import draw_edge_density as draw_edge_density
 from .partitions import draw_partition as draw_partition
 from .paths import draw_path as draw_path

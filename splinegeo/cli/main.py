@@ -7,6 +7,7 @@ import gc
 import typer
 
 from ..errors import SplineGeoError
+from .explore import explore, share
 from .partitions import animate, partition
 from .paths import path
 from .probes import complexity, deformation
@@ -21,7 +22,7 @@ app = typer.Typer(
 )
 
 # In the order of the help text.
-for command in (demo, partition, path, animate, complexity, deformation, train, validate):
+for command in (demo, partition, path, animate, explore, share, complexity, deformation, train, validate):
     app.command()(command)
 
 
