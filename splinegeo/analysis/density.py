@@ -9,6 +9,7 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
+from ..given import real_array
 from ..partition import Partition
 from .stretches import length_within
 from .targets import Target, as_target
@@ -109,7 +110,7 @@ def edge_density(part: Partition, to: Target = "boundary", *, distances: ArrayLi
 def _bands(part: Partition, distances: ArrayLike | None) -> Floats:
     if distances is None:
         return np.linspace(0, _FARTHEST * float(shapely.Polygon(part.domain.window).area) ** 0.5, _BANDS + 1)
-    ends = np.asarray(distances, dtype=np.float64)
+    ends = real_array(distances, "distances")
     if ends.ndim != 1 or len(ends) < 2 or np.isnan(ends).any() or ends[0] < 0 or (np.diff(ends) <= 0).any():
         raise InvalidInputError(f"distances are two or more ascending numbers from 0 on, not {distances!r}")
     return ends

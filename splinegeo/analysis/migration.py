@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import t as student
 
 from ..errors import InvalidInputError
+from ..given import real_array
 from ..partition import Partition
 from .density import edge_density
 from .targets import Target, as_points
@@ -151,7 +152,7 @@ def find_migration(index: ArrayLike, *, since: int = 0, level: float = 0.99) -> 
     >>> found.migrated.tolist(), found.onset
     ([False, False, True], 2)
     """
-    table = np.asarray(index, dtype=np.float64)
+    table = real_array(index, "index")
     if table.ndim != 2 or not 0 <= since < len(table):
         raise InvalidInputError(f"index has shape {table.shape}: it needs a row for each checkpoint, and row {since}")
     if not 0 < level < 1:

@@ -9,6 +9,7 @@ import shapely
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InvalidInputError
+from ..given import real_array
 from ..partition import Partition
 from .boundary import DecisionBoundary, decision_boundary
 
@@ -81,7 +82,7 @@ def as_target(part: Partition, to: Target) -> SegmentSet:
         to = decision_boundary(part)
     if isinstance(to, DecisionBoundary):
         return SegmentSet(to.segments)
-    array = np.asarray(to, dtype=np.float64)
+    array = real_array(to, "a target")
     if array.shape[1:] not in ((2,), (2, 2)):
         raise InvalidInputError(f"a target has shape (n, 2) or (n, 2, 2) in slice coordinates, not {array.shape}")
     if not np.isfinite(array).all():
@@ -97,7 +98,7 @@ def as_points(points: ArrayLike) -> Floats:
     InvalidInputError
         For another shape, which inputs that were not projected onto the slice have, and for NaN or infinity.
     """
-    array = np.asarray(points, dtype=np.float64)
+    array = real_array(points, "points")
     array = array[None] if array.shape == (2,) else array
     if array.ndim != 2 or array.shape[1] != 2:
         raise InvalidInputError(

@@ -16,6 +16,8 @@ from .gaussians import Gaussians
 
 # The Marchenko–Pastur edge describes matrices of some size; below it, luck may make one ill-conditioned.
 _MANY_FEATURES = 128
+# Numbers in all frames of one call: eight terabytes of them.
+_MOST = 2**40
 
 
 @own_settings()
@@ -74,6 +76,9 @@ def random_frames(
     """
     if n_points < 1:
         raise InvalidInputError(f"n_points must be at least 1, not {n_points}")
+    check_dim(dim, n_features)
+    if n_points * dim * n_features > _MOST:
+        raise InvalidInputError(f"{n_points} frames of {dim} × {n_features} numbers fit no memory: draw fewer at once")
     with FrameStream(n_features, dim, seed_of(rng), shared=shared, dtype=dtype, device=device) as stream:
         basis, mix = stream.take(range(n_points))
     return basis if mix is None else mix @ basis

@@ -21,6 +21,7 @@ from .survey import check_radius
 
 # Numbers of embedded pixels that are held at once.
 _EMBEDDED = 2**24
+_MOST_PIXELS = 10**9
 
 
 @dataclass(frozen=True)
@@ -126,11 +127,12 @@ def _pixels(
     if isinstance(resolution, tuple):
         columns, rows = resolution
     else:
+        resolution = min(resolution, _MOST_PIXELS + 1)
         columns = round(resolution * width / max(width, height))
         rows = round(resolution * height / max(width, height))
         columns, rows = (max(1, columns), max(1, rows)) if resolution >= 1 else (0, 0)
-    if columns < 1 or rows < 1:
-        raise InvalidInputError(f"resolution must be at least one pixel, not {resolution!r}")
+    if not (columns >= 1 and rows >= 1 and columns * rows <= _MOST_PIXELS):
+        raise InvalidInputError(f"resolution must be between one pixel and {_MOST_PIXELS:,} in all, not {resolution!r}")
     x = left + (np.arange(columns) + 0.5) * (width / columns)
     y = bottom + (np.arange(rows) + 0.5) * (height / rows)
     extent = float(left), float(right), float(bottom), float(top)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from splinegeo.errors import InvalidInputError, NonFiniteError, SplineGeoError
 
+from ..given import real_tensor
 from .recorder import ModulePath, run
 
 # Two evaluations of one vertex in different batches differ by rounding; mixing shows far above it.
@@ -161,8 +163,7 @@ def refuse_training(model: nn.Module) -> None:
 
 def check_points(model: nn.Module, points: Tensor | ArrayLike) -> tuple[Tensor, torch.dtype | None]:
     """The points (N, …) on the device of the model, and the format to promote to if it has half formats."""
-    # A copy: PyTorch warns of arrays that it must not write to, and results of ours are such.
-    tensor = points.detach() if isinstance(points, Tensor) else torch.from_numpy(np.array(points))
+    tensor = real_tensor(points, "points")
     if not tensor.is_floating_point():
         raise InvalidInputError(
             f"points must be floating-point numbers, not {tensor.dtype}; for tokens pass their embeddings "
@@ -185,6 +186,6 @@ def check_points(model: nn.Module, points: Tensor | ArrayLike) -> tuple[Tensor, 
 
 def check_radius(radius: float) -> float:
     """Refuse a neighbourhood that is none."""
-    if not (isinstance(radius, (int, float, np.floating, np.integer)) and 0 < radius < float("inf")):
+    if not (isinstance(radius, (int, float, np.floating, np.integer)) and 0 < radius <= sys.float_info.max):
         raise InvalidInputError(f"radius must be a positive number, not {radius!r}")
     return float(radius)

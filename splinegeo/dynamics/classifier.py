@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from splinegeo.errors import InvalidInputError, NonFiniteError
+
+from ..given import real_tensor
 
 
 def margin(z: Tensor, y: Tensor) -> Tensor:
@@ -53,8 +54,8 @@ def logits(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 def checked(model: nn.Module, x: Tensor | ArrayLike, y: Tensor | ArrayLike) -> tuple[Tensor, Tensor]:
     """Inputs and labels on the model's device, the inputs in its float format."""
-    inputs = x.detach().clone() if isinstance(x, Tensor) else torch.from_numpy(np.array(x))
-    labels = y.detach().clone() if isinstance(y, Tensor) else torch.from_numpy(np.array(y))
+    inputs = real_tensor(x, "x").clone()
+    labels = real_tensor(y, "y").clone()
     if not inputs.is_floating_point() or inputs.dim() < 2 or not inputs.numel():
         raise InvalidInputError(f"x must be floating-point inputs (N, …), not {inputs.dtype} {tuple(inputs.shape)}")
     if labels.is_floating_point() or labels.shape != inputs.shape[:1]:

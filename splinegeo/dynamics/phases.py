@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from splinegeo.errors import InvalidInputError
 
+from ..given import real_array
 from .smoothing import local_linear, noise_level
 from .swings import Strength, longest_halt, trimmed, turning_points
 
@@ -189,7 +190,7 @@ def _log_steps(steps: NDArray) -> NDArray[np.float64]:
 
 def _checked_curve(steps: ArrayLike, complexity: ArrayLike) -> tuple[NDArray, NDArray[np.float64]]:
     """Both arrays in ascending order of the steps, which keep their kind."""
-    s, y = np.asarray(steps), np.asarray(complexity, dtype=np.float64)
+    s, y = np.asarray(steps), real_array(complexity, "complexity")
     if s.ndim != 1 or s.shape != y.shape or len(s) < _FEWEST:
         raise InvalidInputError(
             f"steps {s.shape} and complexity {y.shape} must be curves of one length, at least {_FEWEST}"

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from math import log, log10
 
 from splinegeo.errors import InvalidInputError
 
 PER_DECADE = 8
+_DECADE, _DIGITS_PER_BIT = log(10), log10(2)
+# The table of a run keeps steps in 64 bits.
+_LARGEST_STEP = 2**63 - 1
 
 
 def log_spaced(per_decade: int = PER_DECADE) -> Callable[[int], bool]:
@@ -32,7 +36,8 @@ def log_spaced(per_decade: int = PER_DECADE) -> Callable[[int], bool]:
         raise InvalidInputError(f"per_decade must be a positive integer, not {per_decade!r}")
 
     def due(step: int) -> bool:
-        if step < 2:
+        # Of so few steps each passes a power: s > 1 lies a factor of more than exp(1/s) above s - 1.
+        if step < 2 or per_decade >= _DECADE * step:
             return True
         return _passed(step, per_decade) > _passed(step - 1, per_decade)
 
@@ -41,7 +46,9 @@ def log_spaced(per_decade: int = PER_DECADE) -> Callable[[int], bool]:
 
 def _passed(step: int, per_decade: int) -> int:
     """The largest k with 10^k ≤ step^n, in integers: a logarithm in floats misses powers of ten."""
-    return len(str(step**per_decade)) - 1
+    power = step**per_decade
+    k = int((power.bit_length() - 1) * _DIGITS_PER_BIT)  # at most one too small
+    return k + (10 ** (k + 1) <= power)
 
 
 def schedule(steps: Iterable[int] | Callable[[int], bool] | None) -> Callable[[int], bool]:
@@ -65,6 +72,6 @@ def step_number(step: object) -> int:
         number = -1 if isinstance(step, bool) else operator.index(step)  # type: ignore[arg-type]
     except TypeError:
         number = -1
-    if number < 0:
-        raise InvalidInputError(f"a step must be a non-negative integer, not {step!r}")
+    if not 0 <= number <= _LARGEST_STEP:
+        raise InvalidInputError(f"a step must be a non-negative integer of at most 63 bits, not {step!r}")
     return number

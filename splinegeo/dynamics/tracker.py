@@ -18,6 +18,7 @@ from splinegeo.errors import InvalidInputError
 from ..complexity import LocalComplexity, local_complexity
 from ..complexity.frames import seed_of
 from ..complexity.survey import check_points, check_radius
+from ..given import real_tensor
 from .journal import Journal
 from .schedule import schedule, step_number
 from .table import COMPLEXITY, TOTAL, Row, Series, plain_row, save_table, select_series, to_table
@@ -252,8 +253,7 @@ def _named(name: object) -> str:
 
 
 def _copied(points: Tensor | ArrayLike) -> Tensor:
-    tensor = points.detach() if isinstance(points, Tensor) else torch.from_numpy(np.array(points))
-    return tensor.clone()
+    return real_tensor(points, "points").clone()
 
 
 def _checked_radii(radius: float | Sequence[float]) -> list[float]:
@@ -268,7 +268,7 @@ def _number(name: str, value: object) -> float:
     """A value as a float; a loss is taken out of its graph."""
     try:
         return float(value.detach() if isinstance(value, Tensor) else value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise InvalidInputError(f"'{name}' must be a number, not {value!r}") from error
 
 

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from ..errors import InvalidInputError
+from ..given import real_array
 from ..network import Captured
 from ..slices import Slice
 from . import files
@@ -211,15 +212,16 @@ class Partition:
 
         A point on an edge belongs to the adjacent region with the lowest index.
         """
-        points = np.asarray(u, dtype=np.float64).reshape(-1, 2)
+        points = real_array(u, "u").reshape(-1, 2)
         located = np.full(len(points), self.n_regions, dtype=np.int64)
         geometry = shapely.points(points)
         hit, region = self._tree.query(geometry, predicate="intersects")
         np.minimum.at(located, hit, region)
-        # Rounding may leave a point of the window between two regions: the nearest one holds it.
-        lost = np.flatnonzero(located == self.n_regions)
-        inside = lost[shapely.intersects(shapely.Polygon(self.domain.window), geometry[lost])]
+        lost = located == self.n_regions
         located[lost] = -1
+        # Rounding may leave a point of the window between two regions: the nearest one holds it.
+        somewhere = np.flatnonzero(lost & np.isfinite(points).all(axis=1))
+        inside = somewhere[shapely.intersects(shapely.Polygon(self.domain.window), geometry[somewhere])]
         if len(inside):
             located[inside] = self._tree.nearest(geometry[inside])
         return located
@@ -230,7 +232,7 @@ class Partition:
 
     def evaluate(self, u: ArrayLike) -> Floats:
         """The network's output (n, out) at slice coordinates (n, 2), from the affine maps; NaN outside."""
-        points = np.asarray(u, dtype=np.float64).reshape(-1, 2)
+        points = real_array(u, "u").reshape(-1, 2)
         region = self.locate(points)
         values = np.einsum("noi,ni->no", self.slope[region], points) + self.offset[region]
         values[region < 0] = np.nan

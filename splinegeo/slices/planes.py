@@ -6,16 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DegenerateSliceError
+from ..given import real_number
 
 # Rounding in a difference of two anchors is a few units in the last place; a plane or a window thinner than this
 # share of its own size has no direction, or no area, that float64 could tell.
 _THIN = 2.0**-40
+# Coordinates beyond this have squares, and windows areas, that overflow.
+_LARGEST = 2.0**500
 
 
 def square(half: float) -> NDArray[np.float64]:
     """The square window (4, 2) of a half-width, around zero."""
-    if not 0 < half < np.inf:
-        raise DegenerateSliceError(f"a window of half-width {float(half)} has no area")
+    half = real_number(half, "half_width")
+    if not 0 < half <= _LARGEST:
+        raise DegenerateSliceError(f"a window of half-width {half} has no area that float64 can hold")
     return half * np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
 
 
@@ -36,6 +40,8 @@ def convex_counter_clockwise(window: NDArray[np.float64]) -> NDArray[np.float64]
     """The same polygon, oriented counter-clockwise, corners on straight sides dropped."""
     if window.ndim != 2 or window.shape[1] != 2 or len(window) < 3:
         raise DegenerateSliceError(f"a window needs at least three corners (N, 2), not shape {window.shape}")
+    if np.abs(window).max() > _LARGEST:
+        raise DegenerateSliceError(f"a window has no area that float64 can hold: {window.tolist()}")
     centred = window - window.mean(axis=0)
     size = np.abs(centred).max()
     following = np.roll(centred, -1, axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import DegenerateSliceError, InvalidInputError, NonFiniteError
+from ..given import real_array, real_number
 from .planes import centroid, convex_counter_clockwise, half_plane, nearest_plane, orthonormal, square
 
 
@@ -99,7 +101,7 @@ class Slice:
     @classmethod
     def polygon(cls, vertices: ArrayLike) -> Slice:
         """A convex polygon of the plane itself; `vertices` is (N, 2), in either orientation."""
-        return cls(np.zeros(2), np.eye(2), np.asarray(vertices, dtype=np.float64), (2,))
+        return cls(np.zeros(2), np.eye(2), real_array(vertices, "vertices"), (2,))
 
     @classmethod
     def through(cls, *points: Any, margin: float | None = None, a: Any = None, b: Any = None, c: Any = None) -> Slice:
@@ -147,7 +149,7 @@ class Slice:
     @classmethod
     def around(cls, x: Any, half_width: float, rng: int | np.random.Generator = 0) -> Slice:
         """A square window of the given half-width, in a uniformly random plane centred at the input `x`."""
-        point = _finite(_to_numpy(x), "x")
+        point = _finite(x, "x")
         directions = np.random.default_rng(rng).standard_normal((2, point.size))
         if point.size < 2:
             raise DegenerateSliceError("a slice needs an input space of at least two dimensions, not 1")
@@ -194,7 +196,7 @@ class Slice:
         >>> domain.project([1.0, 2.0, 3.0])
         array([[3., 1.]])
         """
-        point = _finite(_to_numpy(x), "x")
+        point = _finite(x, "x")
         axes = [_flat_index(index, point.shape) for index in (i, j)]
         if axes[0] == axes[1]:
             raise InvalidInputError(f"i and j must be two coordinates of the input, not both {i!r}")
@@ -220,11 +222,11 @@ class Slice:
         >>> Slice.box((0, 8), (0, 4)).zoom(4, centre=(1, 1)).window.tolist()
         [[0.0, 0.5], [2.0, 0.5], [2.0, 1.5], [0.0, 1.5]]
         """
-        if not (isinstance(factor, Real) and 0 < factor < np.inf):
+        if not (isinstance(factor, Real) and 0 < factor <= sys.float_info.max):
             raise InvalidInputError(f"factor must be a positive number, not {factor!r}")
         middle = centroid(self.window)
         target = middle if centre is None else _pair(centre, "centre")
-        return replace(self, window=target + (self.window - middle) / factor)
+        return replace(self, window=target + (self.window - middle) / float(factor))
 
     def crop(self, u: tuple[float, float], v: tuple[float, float]) -> Slice:
         """The same plane and coordinates, and of the window what lies in the rectangle [u₀, u₁] × [v₀, v₁].
@@ -268,17 +270,17 @@ class Slice:
 
     def embed(self, u: ArrayLike | torch.Tensor) -> torch.Tensor:
         """Network inputs ``origin + basis @ u``: (n, 2) slice coordinates to (n, *input_shape), float64."""
-        coordinates = np.asarray(_to_numpy(u), dtype=np.float64).reshape(-1, 2)
+        coordinates = real_array(u, "u").reshape(-1, 2)
         return torch.from_numpy(self.origin + coordinates @ self.basis.T).reshape(-1, *self.input_shape)
 
     def project(self, x: Any) -> NDArray[np.float64]:
         """Slice coordinates (n, 2) of the orthogonal projections of inputs (n, *input_shape) onto the plane."""
-        points = np.asarray(_to_numpy(x), dtype=np.float64).reshape(-1, self.origin.size)
+        points = real_array(x, "x").reshape(-1, self.origin.size)
         return (points - self.origin) @ self.basis
 
     def distance(self, x: Any) -> NDArray[np.float64]:
         """(n,) distance of inputs (n, *input_shape) from the plane."""
-        points = np.asarray(_to_numpy(x), dtype=np.float64).reshape(-1, self.origin.size) - self.origin
+        points = real_array(x, "x").reshape(-1, self.origin.size) - self.origin
         return np.linalg.norm(points - points @ self.basis @ self.basis.T, axis=1)
 
 
@@ -286,14 +288,14 @@ def _anchors_and_margin(points: list[Any], margin: float | None) -> tuple[list[N
     """The anchors, of one shape; a number among them is the margin if it is the last of those without a name."""
     numbers = [k for k, point in enumerate(points) if np.ndim(point) == 0]
     if len(numbers) == 1 and margin is None:
-        margin = float(points.pop(numbers[0]))
-    anchors = [_finite(_to_numpy(point), "anchor") for point in points]
+        margin = real_number(points.pop(numbers[0]), "margin")
+    anchors = [_finite(point, "anchor") for point in points]
     if len({point.shape for point in anchors}) > 1:
         raise InvalidInputError(f"anchors have different shapes: {[p.shape for p in anchors]}")
     if len(anchors) < 3:
         raise InvalidInputError(f"a plane needs three anchors or more, not {len(anchors)}")
     margin = 0.25 if margin is None else margin
-    if not -1 < margin < np.inf:
+    if not -1 < real_number(margin, "margin") < np.inf:
         raise InvalidInputError(f"margin must be more than -1, where the window has no area, not {margin!r}")
     return anchors, margin
 
@@ -313,25 +315,19 @@ def _ranges(middle: NDArray[np.float64], half_width: Any, range_i: Any, range_j:
         raise InvalidInputError("give either half_width or both range_i and range_j")
     if half_width is None:
         return np.stack([_pair(range_i, "range_i"), _pair(range_j, "range_j")])
-    reach = np.broadcast_to(np.asarray(half_width, dtype=np.float64), 2)
+    reach = np.broadcast_to(real_array(half_width, "half_width"), 2)
     return np.stack([middle - reach, middle + reach], axis=1)
 
 
 def _pair(values: Any, name: str) -> NDArray[np.float64]:
-    pair = np.array(values, dtype=np.float64)
+    pair = real_array(values, name)
     if pair.shape != (2,) or not np.isfinite(pair).all():
         raise InvalidInputError(f"{name} must be two finite numbers, not {values!r}")
     return pair
 
 
-def _to_numpy(values: Any) -> NDArray[np.float64]:
-    if isinstance(values, torch.Tensor):
-        values = values.detach().cpu().numpy()
-    return np.array(values, dtype=np.float64)
-
-
 def _finite(values: Any, name: str) -> NDArray[np.float64]:
-    array = np.array(values, dtype=np.float64)
+    array = real_array(values, name)
     if not np.isfinite(array).all():
         raise NonFiniteError(f"{name} contains NaN or infinity")
     return array
