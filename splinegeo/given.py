@@ -73,7 +73,7 @@ def _numbers(values: Any, name: str) -> NDArray[Any]:
     try:
         array = np.array(_without_graph(values))
     except ValueError as error:
-        raise InvalidInputError(f"{name} must be an array, with rows of one length: {error}") from error
+        raise InvalidInputError(f"{name} must be numbers, or rows of one shape: {error}") from error
     _require_real(array.dtype.kind == "c", name)
     if array.dtype.kind not in "biufO":
         raise InvalidInputError(f"{name} must be real numbers, not {array.dtype}")

@@ -28,6 +28,7 @@ TAKES_POINTS = {
     "project": PART.domain.project,
     "locate": PART.locate,
     "evaluate": PART.evaluate,
+    "path": lambda x: sg.compute_path(MODEL, x),
     "edge density": lambda x: sg.edge_density(PART, x),
     "distance": lambda x: sg.distance_to_edges(PART, x),
     "local complexity": lambda x: sg.local_complexity(MODEL, x, dim=2, radius=0.1),

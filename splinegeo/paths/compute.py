@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from ..errors import InvalidInputError, NonFiniteError
+from ..given import real_array
 from ..network import Captured, Section, full_precision, network_of, restrict
 from ..partition import CLOSE_DECISION, Certificate
 from ..tolerance import Tolerance
@@ -127,11 +128,7 @@ class SectionFunction:
 
 def _corners(points: Any) -> Floats:
     """(n, *input_shape), equal neighbours once."""
-    rows = [_as_array(point) for point in points] if isinstance(points, Sequence) else points
-    try:
-        corners = np.array(_as_array(rows), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise InvalidInputError(f"the points of a path are inputs of one shape: {error}") from error
+    corners = real_array(points, "the points of a path")
     if corners.ndim < 2 or len(corners) < 2:
         raise InvalidInputError(f"a path needs two inputs or more, (n, *input_shape), not shape {corners.shape}")
     if not np.isfinite(corners).all():
@@ -141,10 +138,6 @@ def _corners(points: Any) -> Floats:
     if not moves.any():
         raise InvalidInputError("all points of the path are equal: it has no length")
     return corners[np.concatenate([[True], moves])]
-
-
-def _as_array(values: Any) -> Any:
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else values
 
 
 def _random_points(corners: Floats) -> Tensor:

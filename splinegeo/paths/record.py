@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ..extras import load_extra
+from ..given import real_array
 from ..partition import Certificate
 from .classes import predicted_classes
 
@@ -136,13 +137,13 @@ class Path:
 
     def locate(self, s: ArrayLike) -> Ints:
         """Index (n,) of the piece that holds each arc length (n,); -1 outside the path."""
-        places = np.asarray(s, dtype=np.float64).reshape(-1)
+        places = real_array(s, "s").reshape(-1)
         piece = np.searchsorted(self.kinks, places, side="right")
         return np.where((places >= 0) & (places <= self.length), piece, -1)
 
     def evaluate(self, s: ArrayLike) -> Floats:
         """Outputs (n, out) at arc lengths (n,), from the affine maps; NaN outside the path."""
-        places = np.asarray(s, dtype=np.float64).reshape(-1)
+        places = real_array(s, "s").reshape(-1)
         piece = self.locate(places)
         values = self._maps[0][piece] + self.slopes[piece] * (places - self.middles[piece])[:, None]
         values[piece < 0] = np.nan
@@ -150,7 +151,7 @@ class Path:
 
     def embed(self, s: ArrayLike) -> torch.Tensor:
         """Network inputs (n, *input_shape) at arc lengths (n,), float64."""
-        segment, share = self._on_segments(np.asarray(s, dtype=np.float64).reshape(-1))
+        segment, share = self._on_segments(real_array(s, "s").reshape(-1))
         share = share.reshape(-1, *[1] * (self.points.ndim - 1))
         start, end = self.points[segment], self.points[segment + 1]
         return torch.from_numpy(start + share * (end - start))

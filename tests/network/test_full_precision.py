@@ -14,11 +14,10 @@ import splinegeo as sg
 from splinegeo.network import full_precision
 
 BACKENDS = torch.backends
+if not hasattr(BACKENDS.mkldnn, "matmul"):
+    pytest.skip("this PyTorch has other settings", allow_module_level=True)
 PARTS = [BACKENDS.cuda.matmul, BACKENDS.mkldnn.matmul, BACKENDS.mkldnn.conv]
 SHORT = {"tf32", "bf16"}
-pytestmark = pytest.mark.skipif(
-    not all(hasattr(part, "fp32_precision") for part in PARTS), reason="this PyTorch has other settings"
-)
 
 
 @pytest.fixture(params=["highest", "high", "medium"])
