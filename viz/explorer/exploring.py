@@ -26,8 +26,22 @@ def explore(
     model: nn.Module | Partition | Sequence[Partition],
     domain: Slice | None = None,
     *,
+    states: Iterable[Mapping[str, Tensor]] | None = None,
+    until: str | None = None,
+    data: Any = None,
+    labels: Sequence[object] | None = None,
+    data_anchors: Sequence[int] | None = None,
+    anchors: Any = None,
+    anchor_labels: Sequence[object] | None = None,
+    title: str | None = None,
+    titles: Sequence[str] | None = None,
+    steps: Sequence[float] | None = None,
+    curves: Curves | None = None,
+    panels: Mapping[str, Curves] | None = None,
+    color: str = "slope_norm",
+    class_names: Sequence[object] | None = None,
+    max_regions: int = 500_000,
     height: int = 620,
-    **options: Any,
 ) -> Any:
     """A widget in which a slice can be looked around in: every view is the exact partition, computed anew.
 
@@ -43,7 +57,6 @@ def explore(
         Partitions hold no network: pan and zoom then show what is there.
     domain : Slice
         The first view is the bounding square of its window.
-    height : of the widget, in pixels of the page
     states : iterable of state dicts, optional
         Checkpoints of the model; by default its own weights.
     until : str, optional
@@ -58,6 +71,7 @@ def explore(
         As in `write_html`.
     max_regions : int
         Views that would have more regions are refused in words, before they are computed; 500 000 by default.
+    height : of the widget, in pixels of the page
 
     Returns
     -------
@@ -79,7 +93,25 @@ def explore(
     >>> widget = viz.explore(model, sg.Slice.box((-1, 1), (-1, 1)))  # doctest: +SKIP
     >>> widget.view = {"centre": [0.5, 0.5], "size": 0.01, "angle": 0.0}  # doctest: +SKIP
     """
-    source = source_of(model, domain, **options)
+    source = source_of(
+        model,
+        domain,
+        states=states,
+        until=until,
+        data=data,
+        labels=labels,
+        data_anchors=data_anchors,
+        anchors=anchors,
+        anchor_labels=anchor_labels,
+        title=title,
+        titles=titles,
+        steps=steps,
+        curves=curves,
+        panels=panels,
+        color=color,
+        class_names=class_names,
+        max_regions=max_regions,
+    )
     try:
         widgets = importlib.import_module("splinegeo.viz.explorer.widget")
     except ImportError as error:

@@ -45,7 +45,7 @@ class CornerMaps:
     def affine_maps(self, u: Floats) -> tuple[Floats, Floats]:
         """Slope (n, out, 2) and offset (n, out) of the regions around slice coordinates (n, 2)."""
         slope, offset = self._maps()
-        if u is self.part.interior_points:
+        if np.array_equal(u, self.part.interior_points):
             return slope, offset
         region = self.part.locate(u)
         return slope[region], offset[region]

@@ -16,7 +16,7 @@ export class Panel {
     this.slot = 0;
     const { about } = explorer;
     this.count = make("p", { className: "sgx-count" });
-    this.chosen = make("div");
+    this.chosen = make("div", { className: "sgx-chosen" });
     this.help = make("div", { className: "sgx-keys", hidden: true }, readout(KEYS));
     this.element = make(
       "aside",
@@ -24,11 +24,11 @@ export class Panel {
       make("h1", { textContent: about.title }),
       this.count,
       ...about.notes.map((note) => make("p", { className: "sgx-note", textContent: note })),
+      this.chosen,
       this.training(about),
       this.colour(),
       this.lines(about),
       this.planePart(about),
-      section("Chosen point", this.chosen),
       this.footer(),
       this.help,
     );
@@ -108,7 +108,7 @@ export class Panel {
     const rows = layers.map((name, layer) => {
       const swatch = make("i", { className: "sgx-swatch" });
       swatch.style.background = `rgb(${palettes.line.slice(4 * layer, 4 * layer + 3).join(",")})`;
-      return tick(`${layer + 1}: ${name}`, true, (on) => this.showLayer(layer, on), swatch);
+      return tick(`${layer + 1}  (${name})`, true, (on) => this.showLayer(layer, on), swatch);
     });
     const list = make("details", {}, make("summary", { textContent: "layers" }), ...rows);
     list.open = layers.length <= 8;
@@ -219,14 +219,15 @@ export class Panel {
 
   selection() {
     const { selected, scene, about } = this.explorer;
-    if (!selected) {
-      this.chosen.replaceChildren(make("p", { className: "sgx-note", textContent: "Click into the picture." }));
-      return;
-    }
+    this.chosen.hidden = !selected;
+    if (!selected) return;
     const parts = [readout([["at", selected.at.map(short).join(", ")], ...this.explorer.describe(Math.max(0, scene.locate(selected.at)))])];
     if (selected.answer) parts.push(...this.probed(selected.answer, about));
     else if (!about.probe) parts.push(make("p", { className: "sgx-note", textContent: "There is no network here that could be asked for more." }));
-    this.chosen.replaceChildren(...parts);
+    const forget = make("button", { textContent: "×", title: "Forget the point (esc)", on: { click: () => this.explorer.select(null) } });
+    forget.className = "sgx-forget";
+    this.chosen.replaceChildren(forget, section("Chosen point", ...parts));
+    if (!selected.answer) this.element.scrollTop = 0;
   }
 
   probed({ header, arrays }, about) {
@@ -236,7 +237,9 @@ export class Panel {
     if (header.outputs.length <= 40) parts.push(bars(about.classes.length === header.outputs.length ? about.classes : ["f"], header.outputs, short));
     if (header.complexity) {
       const { total, layers, radius, dim } = header.complexity;
-      parts.push(readout([[`local complexity (r = ${short(radius)}, P = ${dim})`, `${total} = ${layers.join(" + ")}`]]));
+      const sum = layers.length > 1 && layers.length <= 8 ? `${total} = ${layers.join(" + ")}` : String(total);
+      const words = `Zero sets that meet the cross-polytope of radius ${short(radius)} in ${dim} directions, by layer.`;
+      parts.push(readout([["local complexity", sum]]), make("p", { className: "sgx-note", textContent: words }));
     }
     return parts;
   }
@@ -266,7 +269,8 @@ export class Panel {
     const zoom = camera.home.size / camera.size;
     const time = about.live ? ` · ${seconds.toFixed(2)} s` : "";
     const near = zoom > 1.5 ? ` · ×${short(Number(zoom.toPrecision(3)))}` : "";
-    this.count.textContent = `${scene.nRegions.toLocaleString("en")} regions ${where}${near}${time}`;
+    const regions = scene.nRegions === 1 ? "1 region" : `${scene.nRegions.toLocaleString("en")} regions`;
+    this.count.textContent = `${regions} ${where}${near}${time}`;
   }
 
   update() {

@@ -150,7 +150,7 @@ function blur(field, n, sigma) {
 export function ticks({ kind }, [low, high]) {
   const [a, b] = kind.log ? [Math.exp(low), Math.exp(high)] : [low, high];
   const at = (value) => ((kind.log ? Math.log(value) : value) - low) / (high - low);
-  if (kind.log && b / a > 8) {
+  if (kind.log && b / a > 4) {
     const found = [];
     for (let d = Math.floor(Math.log10(a)); d <= Math.ceil(Math.log10(b)); d++) {
       for (const m of b / a > 300 ? [1] : [1, 2, 5]) found.push(m * 10 ** d);
