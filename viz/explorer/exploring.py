@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+import splinegeo as sg
 from splinegeo import InvalidInputError, Partition, Slice
 
 from ..curves import Curves
@@ -23,7 +24,7 @@ NO_NETWORK = "These partitions hold no network: pan and zoom show what is there,
 
 
 def explore(
-    model: nn.Module | Partition | Sequence[Partition],
+    model: nn.Module | sg.Network | Partition | Sequence[Partition],
     domain: Slice | None = None,
     *,
     states: Iterable[Mapping[str, Tensor]] | None = None,
@@ -53,7 +54,7 @@ def explore(
 
     Parameters
     ----------
-    model : nn.Module, Partition, or sequence of Partition
+    model : nn.Module, Network, Partition, or sequence of Partition
         Partitions hold no network: pan and zoom then show what is there.
     domain : Slice
         The first view is the bounding square of its window.
@@ -121,7 +122,7 @@ def explore(
 
 
 def source_of(
-    model: nn.Module | Partition | Sequence[Partition],
+    model: nn.Module | sg.Network | Partition | Sequence[Partition],
     domain: Slice | None = None,
     *,
     states: Iterable[Mapping[str, Tensor]] | None = None,
@@ -142,10 +143,10 @@ def source_of(
 ) -> Source:
     """What `explore` looks at; see there for the parameters."""
     names = None if class_names is None else tuple(map(str, class_names))
-    if not isinstance(model, nn.Module):
+    if not isinstance(model, nn.Module | sg.Network):
         parts = [model] if isinstance(model, Partition) else list(model)
         if not parts or not all(isinstance(part, Partition) for part in parts):
-            raise InvalidInputError("explore takes a torch.nn.Module, a Partition, or several of them")
+            raise InvalidInputError("explore takes a torch.nn.Module, a Network, a Partition, or several of them")
         timeline = Timeline.of(len(parts), titles, steps, curves, panels)
         points = marked(anchors, anchor_labels)
         return Recorded(parts, Setting(title or "Spline partition", timeline, (NO_NETWORK,), color, names, *points))
@@ -164,13 +165,12 @@ def source_of(
     timeline = Timeline.of(len(found), titles, steps, curves, panels)
     setting = Setting(title or type(model).__name__, timeline, (), color, names, *marked(anchors, anchor_labels))
     return Live(
-        model,
+        model if isinstance(model, sg.Network) else sg.capture(model, domain, until=until),
         found,
         Planes.around(domain, points_of_data),
         setting,
         labels=labels,
         anchors=data_anchors,
-        until=until,
         max_regions=max_regions,
     )
 

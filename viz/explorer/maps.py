@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 _WANTED = 1e-6  # relative error of a slope beyond which it is asked for by tangents
 _ROUNDING = 64 * np.finfo(np.float64).eps  # of a value, as a share of the largest value
 _THIN = 1e-9  # squared width over squared length: below, the width itself is rounding
-_ROWS = 4096  # of inputs that a module gets at once
+_ROWS = 2048  # of inputs at once, so that what is between the layers stays in the cache
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,9 @@ class CornerMaps:
 
     def __call__(self, u: Floats) -> Floats:
         """Outputs (n, out) at slice coordinates (n, 2)."""
-        assert self.part.function is not None
-        return self.part.function(u)
+        function = self.part.function
+        assert function is not None
+        return np.concatenate([function(some) for some in np.array_split(u, 1 + len(u) // _ROWS)])
 
     def affine_maps(self, u: Floats) -> tuple[Floats, Floats]:
         """Slope (n, out, 2) and offset (n, out) of the regions around slice coordinates (n, 2)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 import splinegeo as sg
 from splinegeo import InvalidInputError, Partition, Slice
@@ -127,10 +126,12 @@ class Recorded:
 class Live:
     """A network, whose partition is computed anew for every view of every plane at every checkpoint.
 
+    It is captured once; a checkpoint binds its weights when it is first looked at.
+
     Parameters
     ----------
-    model : nn.Module
-    states : state dicts of the checkpoints; None for the model's own weights
+    network : Network
+    states : state dicts of the checkpoints; None for the network's own weights
     planes : where one can look
     labels : of the data points that the planes can go through; None if they have none
     anchors : indices of the three data points that the first plane goes through, if it goes through some
@@ -139,37 +140,34 @@ class Live:
 
     def __init__(
         self,
-        model: nn.Module,
+        network: sg.Network,
         states: Sequence[Mapping[str, Tensor] | None],
         planes: Planes,
         setting: Setting,
         *,
         labels: Sequence[object] | None = None,
         anchors: Sequence[int] | None = None,
-        until: str | None = None,
         max_regions: int = 500_000,
     ) -> None:
         self.states, self.planes, self.setting = states, planes, setting
-        self.labels, self.anchors = labels, anchors
-        self.until, self.max_regions = until, max_regions
-        self._model = copy.deepcopy(model)
-        self._model_at: Callable[[int], nn.Module] = lru_cache(maxsize=4)(self._load)
+        self.labels, self.anchors, self.max_regions = labels, anchors, max_regions
+        self._network = network
+        self._at: Callable[[int], sg.Network] = lru_cache(maxsize=4)(self._bound)
         self._turn = Lock()  # two windows of one server take turns
         self._densities: dict[tuple[int, str], float] = {}
 
     def about(self) -> Message:
-        """What there is to see; computes the smallest partition, so that what is refused is refused at once."""
-        window = View.home(self.planes.first)
-        tiny = replace(window, size=window.size * 1e-6).window(self.planes.first, (window.size * 1e-6,) * 2)
-        part = self._partition(0, tiny)
-        header, arrays = self.setting.about(self.planes.first, part.layer_names, part.unit_shapes, _n_outputs(part))
+        """What there is to see."""
+        network, first = self._network, self.planes.first
+        n_outputs = network(first.embed([[0.0, 0.0]])).numel()
+        header, arrays = self.setting.about(first, network.layer_names, network.unit_shapes, n_outputs)
         header |= {
             "live": True,
             "deepest": _DEEPEST,
             "tilts": self.planes.n_tilts,
             "data": len(self.planes.data),
             "anchors": None if self.anchors is None else list(self.anchors),
-            "probe": self.until is None,
+            "probe": True,
         }
         return header, arrays
 
@@ -197,12 +195,11 @@ class Live:
         x = plane.embed([at])
         radius, dim = _COMPLEXITY_RADIUS * View.home(self.planes.first).size, min(25, plane.origin.size)
         with self._turn, torch.no_grad():
-            model = self._model_at(checkpoint)
-            parameter = next(model.parameters(), x)
-            output = model(x.to(parameter.dtype)).reshape(-1)
-            counted = sg.local_complexity(model, x, radius=radius, dim=dim)
+            network = self._at(checkpoint)
+            output = network(x).reshape(-1)
+            counted = sg.local_complexity(network, x, radius=radius, dim=dim)
         header = {
-            "outputs": output.double().tolist(),
+            "outputs": output.tolist(),
             "complexity": {
                 "total": int(counted.total[0]),
                 "layers": counted.counts[0].tolist(),
@@ -231,15 +228,11 @@ class Live:
         return replace(self.setting, points=self.planes.data[chosen], point_labels=tuple(names)).markers(plane)
 
     def _partition(self, checkpoint: int, domain: Slice) -> Partition:
-        return sg.compute_partition(self._model_at(checkpoint), domain, until=self.until)
+        return sg.compute_partition(self._at(checkpoint), domain)
 
-    def _load(self, checkpoint: int) -> nn.Module:
+    def _bound(self, checkpoint: int) -> sg.Network:
         state = self.states[checkpoint]
-        if state is None:
-            return self._model
-        model = copy.deepcopy(self._model)
-        model.load_state_dict(state)
-        return model
+        return self._network if state is None else self._network.bind(state)
 
     def _refuse_too_many(self, checkpoint: int, domain: Slice, plane: str) -> None:
         """Refuse a view that would have too many regions, before they are computed.
@@ -257,7 +250,7 @@ class Live:
             rng.dirichlet(np.ones(len(corners)), _TILES) @ (corners - corners.mean(axis=0))
         )
         tiles = [replace(domain, window=place + _TILE * (corners - corners.mean(axis=0))) for place in places]
-        parts = sg.compute_partitions(self._model_at(checkpoint), tiles, until=self.until)
+        parts = sg.compute_partitions(self._at(checkpoint), tiles)
         estimate = float(np.mean([_n_crossings(part) for part in parts])) / _TILE**2
         if estimate > self.max_regions:
             raise InvalidInputError(
