@@ -11,12 +11,14 @@ from splinegeo.validation.demo import run_demo
 from splinegeo.validation.recipes import RECIPES, find_recipe, quick, run_recipe
 
 from ..errors import InvalidInputError
+from .explore import share
 from .options import Out, Quick, Seed
 
 
 def demo(out: Out = Path("demo"), seed: Seed = 0, small: Quick = False) -> None:
-    """Train on real digits and animate the exact partition of a slice over the training."""
+    """Train on real digits; animate the exact partition of a slice over the training, and write a page to share."""
     run_demo(out, seed=seed, quick=small, say=typer.echo)
+    share([out], out / "migration.html", "A network learns digits")
 
 
 def train(

@@ -64,6 +64,13 @@ def test_share_a_run(run, workplace):
     assert "3 frames" in result.output
 
 
+def test_the_demo_ends_with_a_page(run, workplace, monkeypatch):
+    monkeypatch.setattr("splinegeo.cli.runs.run_demo", lambda out, **_: run.rename(out))
+    result = invoke("demo", "--out", "trained")
+    assert result.exit_code == 0, result.output
+    assert "A network learns digits" in (workplace / "trained/migration.html").read_text()
+
+
 def test_a_run_knows_its_curves_classes_and_anchors(run):
     source, title = _run_source(run, None, 10**6)
     header, _ = source.about()
