@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
+from .activations import base_name
+
 aten = torch.ops.aten
 Arguments = tuple[Any, ...]
 
@@ -52,6 +54,12 @@ def affine_map(func: OpOverload, args: Arguments, x: Tensor) -> AffineMap | None
 def returned(func: OpOverload, out: Tensor) -> Any:
     """What `func` gives back: batch norm adds statistics, which nobody reads in evaluation mode."""
     return (out, None, None) if len(func._schema.returns) == 3 else out
+
+
+def functional(func: OpOverload) -> OpOverload | None:
+    """The operator that returns what `func` would write in place."""
+    packet = getattr(aten, base_name(func), None)
+    return getattr(packet, func._overloadname, None)
 
 
 def _addmm(func: OpOverload, args: Arguments, x: Tensor) -> AffineMap | None:
@@ -114,7 +122,7 @@ def _shift(func: OpOverload, args: Arguments, x: Tensor) -> AffineMap | None:
     """x + k, k + x, x − k and k − x, for a constant k that does not depend on the point."""
     other = args[1] if args[0] is x else args[0]
     sign = -1 if func in _SUBTRACTIONS and args[0] is not x else 1
-    if not _constant(other, x) or (isinstance(other, Tensor) and _broadcasts(other, x)):
+    if not is_constant(other, x):
         return None
     position = 0 if args[0] is x else 1
     rest = args[2:]
@@ -133,19 +141,20 @@ def _scale(func: OpOverload, args: Arguments, x: Tensor) -> AffineMap | None:
     if args[0] is not x and func in _DIVISIONS:
         return None
     other = args[1] if args[0] is x else args[0]
-    if not _constant(other, x) or (func in _DIVISIONS and len(args) > 2):
+    if not is_constant(other, x) or (func in _DIVISIONS and len(args) > 2):
         return None
     size = other.abs() if isinstance(other, Tensor) else abs(other)
     return AffineMap(lambda v: func(v, other), lambda v: func(v, other), lambda v: func(v, size), terms=2)
 
 
-def _constant(other: object, x: Tensor) -> bool:
-    """Whether a factor or summand is the same for every point of the batch."""
+def is_constant(other: object, x: Tensor) -> bool:
+    """Whether a factor or summand is the same for every point of the batch, and leaves the shape of x as it is."""
     if not isinstance(other, Tensor):
         return isinstance(other, (int, float))
     if type(other) is not Tensor and type(other) is not torch.nn.Parameter:
         return False
-    return other.dim() < x.dim() or (other.dim() == x.dim() and other.shape[0] == 1)
+    same = other.dim() < x.dim() or (other.dim() == x.dim() and other.shape[0] == 1)
+    return same and torch.broadcast_shapes(other.shape, x.shape) == x.shape
 
 
 def _subtract_from(func: OpOverload, args: Arguments, x: Tensor) -> AffineMap | None:
@@ -160,10 +169,6 @@ def _subtract_from(func: OpOverload, args: Arguments, x: Tensor) -> AffineMap | 
         terms=2,
         offset=torch.as_tensor(abs(constant), dtype=x.dtype, device=x.device),
     )
-
-
-def _broadcasts(other: Tensor, x: Tensor) -> bool:
-    return torch.broadcast_shapes(other.shape, x.shape) != x.shape
 
 
 def _average(func: OpOverload, args: Arguments, x: Tensor) -> AffineMap | None:

@@ -14,20 +14,19 @@ from splinegeo.errors import NonFiniteError
 from splinegeo.network import Captured, module_of
 
 from ..ambient import own_settings
+from .activations import Nonlinearity
 from .enclosure import Enclosure, Symbols
 from .frames import FrameStream, seed_of
 from .neighbourhoods import Neighbourhoods, batches, check_batch_size
 from .recorder import SeenEnough, run
 from .sign_changes import SignChanges
 from .survey import Survey, check_points, check_radius, survey
+from .twin import twin
 
 # Error symbols that one point may have; what exceeds them goes into boxes, soundly but less tightly.
 _MAX_SYMBOLS = 1024
 # Bytes that the generators of one batch may take.
 _BATCH_BYTES = 2**27
-# A sign of the lower bound counts only where float64 is this far, relative to the layer's largest value, from
-# zero.
-_MARGIN = 2.0**12 * torch.finfo(torch.float64).eps
 
 
 @dataclass(frozen=True)
@@ -113,14 +112,14 @@ def local_complexity_bounds(
     x, dtype = check_points(model, points)
     frames = FrameStream(x[0].numel(), dim, seed_of(rng), n_points=len(x), dtype=torch.float64, device=x.device)
     with frames:
+        model = twin(model)
         found = survey(model, x, dtype)
         columns = found.select(layers)
         around = Neighbourhoods(model, x, radius, frames, found)
         size = _batch(x, int(dim), found) if batch_size is None else check_batch_size(batch_size)
         parts = [_bound(around, indices, columns) for indices in batches(len(x), size)]
     lower, upper = (np.concatenate(side) for side in zip(*parts, strict=True))
-    names = tuple(found.layer(event).name for event in columns)
-    return ComplexityBounds(lower, upper, names, radius, int(dim))
+    return ComplexityBounds(lower, upper, found.names(columns), radius, int(dim))
 
 
 class _OpenSigns:
@@ -130,19 +129,19 @@ class _OpenSigns:
         self._columns = columns
         self.counts: list[Tensor] = []
 
-    def before(self, event: int, name: str, pre: Tensor, knots: tuple[float, ...]) -> None:
+    def before(self, event: int, name: str, found: Nonlinearity) -> None:
         """Count one layer."""
-        if event not in self._columns or not isinstance(pre, Enclosure):
+        if event not in self._columns or not isinstance(found.pre, Enclosure):
             return
-        low, high = (bound.flatten(1) for bound in pre.bounds())
+        low, high = (bound.flatten(1) for bound in found.pre.bounds())
         if not bool(torch.isfinite(low).all() & torch.isfinite(high).all()):
             raise NonFiniteError(f"the bounds of layer '{name}' overflow")
-        crossed = torch.stack([(low < knot) & (high > knot) for knot in knots])
+        crossed = torch.stack([(low < knot) & (high > knot) for knot in found.knots])
         self.counts.append(crossed.any(0).sum(1))
         if len(self.counts) == len(self._columns):
             raise SeenEnough
 
-    def after(self, event: int, post: Tensor) -> None:
+    def after(self, event: int, post: Tensor, inputs: list[Tensor]) -> None:
         """Nothing to see."""
 
 
@@ -151,7 +150,9 @@ def _bound(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Lower and upper counts (n, L) of some points."""
     shape = (len(indices), around.n_vertices)
-    seen = around.observe(indices, lambda: SignChanges(around.survey, columns, shape, margin=_MARGIN), torch.float64)
+    seen = around.observe(
+        indices, lambda: SignChanges(around.survey, columns, shape, around.points.device), torch.float64
+    )
     seen.check()
     enclosed = _OpenSigns(columns)
     run(around.model, _enclosure(around, indices), enclosed, around.survey.path, torch.float64)

@@ -14,11 +14,13 @@ from splinegeo.errors import InvalidInputError, NonFiniteError
 from splinegeo.network import Captured, module_of
 
 from ..ambient import own_settings
+from .activations import Nonlinearity
 from .frames import FrameStream, seed_of
 from .neighbourhoods import Neighbourhoods, batches
 from .polytope import plain
 from .recorder import SeenEnough
 from .survey import Survey, check_points, check_radius, survey
+from .twin import twin
 
 # Bytes that vertices, their products and their two-hop paths of one batch may take.
 _BATCH_BYTES = 2**26
@@ -111,6 +113,7 @@ def neighborhood_deformation(
         raise InvalidInputError("dim=1: two antipodes are joined by no edge; the graph needs dim of at least 2")
     frames = FrameStream(x[0].numel(), dim, seed_of(rng), n_points=len(x), dtype=torch.float64, device=x.device)
     with frames:
+        model = twin(model)
         found = survey(model, x, dtype)
         columns = found.select(layers)
         around = Neighbourhoods(model, x, radius, frames, found)
@@ -118,8 +121,7 @@ def neighborhood_deformation(
     eccentricity, diameter = (np.concatenate(parts) for parts in zip(*measured, strict=True))
     if not np.isfinite(diameter).all():
         raise NonFiniteError("the outputs of the layers contain NaN or infinity")
-    names = tuple(found.layer(event).name for event in columns)
-    return Deformation(eccentricity, diameter, names, radius, int(dim))
+    return Deformation(eccentricity, diameter, found.names(columns), radius, int(dim))
 
 
 class _Distances:
@@ -127,19 +129,46 @@ class _Distances:
 
     def __init__(self, survey: Survey, columns: dict[int, int], shape: tuple[int, int]) -> None:
         self._survey, self._columns, self._shape = survey, columns, shape
-        self.eccentricities: list[Tensor] = []
+        self._measured: dict[int, Tensor] = {}
+        self._spelt: dict[int, Tensor] = {}  # outputs so far of activations that masks spell
+        self._open = len(columns)
 
-    def before(self, event: int, name: str, pre: Tensor, knots: tuple[float, ...]) -> None:
+    def before(self, event: int, name: str, found: Nonlinearity) -> None:
         """Check that the layer is the one expected."""
         if event in self._columns:
             self._survey.check_label(event, name)
 
-    def after(self, event: int, post: Tensor) -> None:
-        if event in self._columns:
-            vertices = self._survey.layer(event).by_point(plain(post), *self._shape)
-            self.eccentricities.append(eccentricities(vertices))
-            if len(self.eccentricities) == len(self._columns):
-                raise SeenEnough
+    def after(self, event: int, post: Tensor, inputs: list[Tensor]) -> None:
+        """Measure the output; that of an activation in several steps is the last of them."""
+        if event not in self._columns:
+            return
+        column, layer = self._columns[event], self._survey.layer(event)
+        if layer.is_test:
+            before = self._spelt.get(column)
+            if before is not None and all(tensor is not before for tensor in inputs):
+                raise _in_pieces(layer.name)
+            self._spelt[column] = post
+        if post.numel() != layer.n_units * self._shape[0] * self._shape[1]:
+            raise _in_pieces(layer.name)
+        self._measured[column] = eccentricities(layer.by_point(plain(post), *self._shape))
+        self._open -= not layer.is_test
+        if not self._open:
+            raise SeenEnough
+
+    @property
+    def eccentricities(self) -> list[Tensor]:
+        """Eccentricity of each vertex behind each layer, (n, 2P)."""
+        missing = next((e for e, column in self._columns.items() if column not in self._measured), None)
+        if missing is not None:
+            raise _in_pieces(self._survey.layer(missing).name)
+        return [self._measured[column] for column in sorted(self._measured)]
+
+
+def _in_pieces(name: str) -> InvalidInputError:
+    return InvalidInputError(
+        f"the activation of '{name}' is spelt by comparisons whose results are not brought together in one chain, so "
+        "its output is not known; use one torch.where, or leave it out with layers="
+    )
 
 
 def eccentricities(vertices: Tensor) -> Tensor:

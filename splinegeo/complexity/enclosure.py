@@ -12,7 +12,7 @@ from torch._ops import OpOverload
 from splinegeo.errors import InvalidInputError, NotPiecewiseAffineError
 
 from .activations import base_name
-from .affine import RESHAPES, AffineMap, affine_map, aten, returned
+from .affine import RESHAPES, AffineMap, affine_map, aten, functional, returned
 from .polytope import over_rows, resolved
 from .recorder import ModulePath
 from .relaxation import Bend, bends
@@ -200,12 +200,6 @@ class Enclosure(torch.Tensor):
 
 
 _SUMS = {aten.add.Tensor: 1.0, aten.sub.Tensor: -1.0}
-
-
-def functional(func: OpOverload) -> OpOverload | None:
-    """The operator that returns what `func` would write in place."""
-    packet = getattr(aten, base_name(func), None)
-    return getattr(packet, func._overloadname, None)
 
 
 def _unsupported(func: OpOverload, args: tuple[Any, ...]) -> NotPiecewiseAffineError:

@@ -111,8 +111,8 @@ def complexity_map(
     totals: list[NDArray[np.int64]] = []
     for start in range(0, len(coordinates), step):
         points = domain.embed(coordinates[start : start + step])
-        counts, names = counts_around(model, points, layout, first=start)
-        totals.append(counts.sum(axis=1))
+        found, names = counts_around(model, points, layout, first=start)
+        totals.append(found.counts.sum(axis=1))
     image = np.full(inside.shape, np.nan)
     image[inside] = np.concatenate(totals)
     return ComplexityMap(image, u, extent, names, layout.radius, int(dim))

@@ -17,8 +17,9 @@ from splinegeo.network import Captured, module_of
 from ..ambient import own_settings
 from .frames import FrameStream, seed_of
 from .neighbourhoods import Neighbourhoods, points_per_batch
-from .sign_changes import count_sign_changes
+from .sign_changes import Decided, count_sign_changes
 from .survey import check_points, check_radius, survey
+from .twin import twin
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,22 @@ class LocalComplexity:
         The layers, in the order of execution.
     radius, dim : float, int
         Radius r (input space) and number P of directions of the cross-polytopes.
+    undecided : ndarray of int, shape (N, L)
+        Units that came closer to a break than the rounding error of their pre-activation, so that whether they change
+        sign cannot be told, even in float64. They are not counted.
     """
 
     counts: NDArray[np.int64]
     layer_names: tuple[str, ...]
     radius: float
     dim: int
+    undecided: NDArray[np.int64] = None  # type: ignore[assignment] # none, unless said
 
     def __post_init__(self) -> None:
+        if self.undecided is None:
+            object.__setattr__(self, "undecided", np.zeros_like(self.counts))
         self.counts.setflags(write=False)
+        self.undecided.setflags(write=False)
 
     @property
     def total(self) -> NDArray[np.int64]:
@@ -94,10 +102,10 @@ def local_complexity(
     the number of units whose zero set does, at every layer, and equal to it in the first layer, because an
     affine function takes its extremes at vertices.
 
-    *Sign* means strictly positive against strictly negative; a vertex where the pre-activation is exactly
-    zero has no sign. For activations that break elsewhere (HardTanh, ReLU6, clamp, shrinkage) a unit counts,
-    once, when its pre-activation takes values strictly on both sides of one of its break points; for smooth
-    ones (GELU, SiLU, tanh, sigmoid) the break point is 0.
+    *Sign* means strictly positive against strictly negative, by more than the rounding error; a vertex where the
+    pre-activation is closer to zero has no sign. For activations that break elsewhere (HardTanh, ReLU6, clamp,
+    shrinkage) a unit counts, once, when its pre-activation takes values strictly on both sides of one of its break
+    points; for smooth ones (GELU, SiLU, tanh, sigmoid) the break point is 0.
 
     Parameters
     ----------
@@ -127,15 +135,16 @@ def local_complexity(
     InvalidInputError
         Points that are not floating-point or do not fit the model, P > D, an unknown layer (the message lists
         the known ones), a model in training mode with batch norm or dropout, or one that mixes points
-        otherwise.
+        otherwise; an operator that breaks at no fixed list of values, such as `floor` or `topk`.
     NonFiniteError
         NaN or infinity among the weights, the points, or the pre-activations.
 
     Notes
     -----
-    The model runs in its own float format, half formats in float32. Points where a float32 value lies so
-    close to a break point that rounding could decide are decided in float64. That makes the counts
-    independent of batch size and device, whose rounding differs.
+    A copy of the model runs in its own float format, half formats in float32. Every vertex carries a bound of its
+    rounding error (see ``docs/complexity.md``). Units that float32 cannot decide are decided in float64, and those
+    that float64 cannot decide either are not counted but reported as `undecided`. So the counts are a lower bound, and
+    independent of batch size and device, whose rounding differs, wherever margins are clear.
 
     References
     ----------
@@ -152,8 +161,8 @@ def local_complexity(
     """
     seed = seed_of(rng)
     layout = Layout(check_radius(radius), dim, seed, shared_frame, layers, batch_size)
-    counts, names = counts_around(model, points, layout)
-    return LocalComplexity(counts, names, layout.radius, int(dim))
+    found, names = counts_around(model, points, layout)
+    return LocalComplexity(found.counts, names, layout.radius, int(dim), found.undecided)
 
 
 @dataclass(frozen=True)
@@ -170,8 +179,8 @@ class Layout:
 
 def counts_around(
     model: nn.Module | Captured, points: Tensor | ArrayLike, layout: Layout, first: int = 0
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
-    """Counts (N, L) and layer names; point k of `points` gets the frame of point ``first + k``."""
+) -> tuple[Decided, tuple[str, ...]]:
+    """What is counted, and the layer names; point k of `points` gets the frame of point ``first + k``."""
     model = module_of(model)
     x, dtype = check_points(model, points)
     with FrameStream(
@@ -184,9 +193,9 @@ def counts_around(
         dtype=x.dtype,
         device=x.device,
     ) as frames:
+        model = twin(model)
         found = survey(model, x, dtype)
         columns = found.select(layout.layers)
         around = Neighbourhoods(model, x, layout.radius, frames, found)
         size = points_per_batch(x, layout.dim, found, layout.batch_size)
-        counts = count_sign_changes(around, columns, size, dtype)
-    return counts, tuple(found.layer(event).name for event in columns)
+        return count_sign_changes(around, columns, size, dtype), found.names(columns)

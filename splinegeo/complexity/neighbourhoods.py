@@ -15,6 +15,10 @@ from .polytope import AliasedInPlaceError, CrossPolytope
 from .recorder import Observer, run
 from .survey import Survey
 
+# By how much frames of one seed differ between formats and batch sizes, in units of the format and of the numbers that
+# they are made of: ten times the most that was seen.
+_FRAME = 2.0**3
+
 T = TypeVar("T", bound=Observer)
 
 # Bytes that the vertices of one batch may take in the widest layer: what the caches of a core hold, or what
@@ -59,14 +63,26 @@ class Neighbourhoods:
         frames = self.frames.with_dtype(torch.float64)
         return Neighbourhoods(self.model, self.points, self.radius, frames, self.survey)
 
-    def observe(self, indices: Sequence[int], observer: Callable[[], T], dtype: torch.dtype | None) -> T:
-        """Run the model on the neighbourhoods of some points; `observer` is called once per attempt."""
+    def observe(
+        self,
+        indices: Sequence[int],
+        observer: Callable[[], T],
+        dtype: torch.dtype | None,
+        vertices: Tensor | None = None,
+    ) -> T:
+        """Run the model on the neighbourhoods of some points; `observer` is called once per attempt.
+
+        `vertices` (n, V) names those that matter, by their index; by default all do.
+        """
+        start = self.polytopes(indices)
+        if vertices is not None:
+            start = start.reduced(vertices)
         if not self._written_out:
             try:
-                return self._attempt(self.polytopes(indices), observer(), dtype)
+                return self._attempt(start, observer(), dtype)
             except AliasedInPlaceError:
                 self._written_out = True
-        return self._attempt(self.vertices(indices), observer(), dtype)
+        return self._attempt(start.vertices(), observer(), dtype)
 
     def vertices(self, indices: Sequence[int]) -> Tensor:
         """Vertices of some neighbourhoods, (n · 2P, *input shape): point by point, all + before all −."""
@@ -85,5 +101,8 @@ class Neighbourhoods:
         centre = x.to(self.frames.dtype).unsqueeze(1)
         directions = basis.unflatten(2, (1, *centre.shape[2:]))
         if mix is None:
-            return CrossPolytope(centre, directions * self.radius)
-        return CrossPolytope(centre, directions, mix * self.radius)
+            polytope = CrossPolytope(centre, directions * self.radius)
+        else:
+            polytope = CrossPolytope(centre, directions, mix * self.radius)
+        polytope.error = _FRAME * torch.finfo(directions.dtype).eps * polytope.reach()
+        return polytope

@@ -18,7 +18,8 @@ from torch.utils._pytree import tree_map
 from splinegeo.errors import InvalidInputError
 from splinegeo.network import full_precision, module_names
 
-from .activations import base_name, pre_activation
+from .activations import Nonlinearity, base_name, nonlinearity
+from .flow import Flow
 
 
 class SeenEnough(BaseException):
@@ -31,11 +32,14 @@ class SeenEnough(BaseException):
 class Observer(Protocol):
     """What is told of every nonlinearity, before and after it acts; `event` counts them in a run."""
 
-    def before(self, event: int, name: str, pre: Tensor, knots: tuple[float, ...]) -> None:
+    def before(self, event: int, name: str, found: Nonlinearity) -> None:
         """See the pre-activation and the values at which the activation changes regime."""
 
-    def after(self, event: int, post: Tensor) -> None:
-        """See the output of the activation."""
+    def after(self, event: int, post: Tensor, inputs: list[Tensor]) -> None:
+        """See the output of the activation, and what it was made from.
+
+        Where a mask spells the activation: the output of each operator that puts the mask to use.
+        """
 
 
 class ModulePath:
@@ -87,32 +91,36 @@ def _is_activation(module: nn.Module) -> bool:
 
 
 class Recorder(TorchDispatchMode):
-    """Tell an observer of every nonlinearity; refuse operators that mix points or draw random numbers.
+    """Tell an observer of every nonlinearity of the input; refuse operators that mix points or draw random numbers.
 
     With `dtype`, every floating-point tensor that an operator meets is promoted to it first: together with
     `Promotion` the model then computes in that format although its weights stay as they are.
     """
 
-    def __init__(self, path: ModulePath, observer: Observer, dtype: torch.dtype | None = None) -> None:
+    def __init__(self, path: ModulePath, observer: Observer, x: Tensor, dtype: torch.dtype | None = None) -> None:
         super().__init__()
         self._path, self._observer, self._dtype = path, observer, dtype
-        self._event = 0
+        self._flow, self._n_events = Flow(x), 0
 
     def __torch_dispatch__(
         self, func: OpOverload, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
         _refuse_mixing(func, args, kwargs, self._path)
+        varying = self._flow.varying(args, kwargs)
         if self._dtype is not None:
             args, kwargs = promoted((args, kwargs), self._dtype)
-        found = pre_activation(func, args)
-        if found is None:
-            return func(*args, **kwargs)
-        event = self._event
-        self._event += 1
-        self._observer.before(event, self._path.label(base_name(func)), *found)
+        found = None if self._flow.are_masks(varying) else nonlinearity(func, args, kwargs)
+        event = self._n_events
+        if found is not None:
+            self._n_events += 1
+            self._observer.before(event, self._path.label(base_name(func)), found)
         out = func(*args, **kwargs)
-        self._observer.after(event, out[0] if isinstance(out, (tuple, list)) else out)
+        test = event if found is not None and found.source else None
+        used = self._flow.follow(func, varying, out, test)
+        ended = [*used, event] if found is not None and test is None else used
+        for each in ended:
+            self._observer.after(each, out[0] if isinstance(out, (tuple, list)) else out, varying)
         return out
 
 
@@ -151,7 +159,7 @@ def run(model: nn.Module, x: Tensor, observer: Observer, path: ModulePath, dtype
         stack.enter_context(path.watching())
         if dtype is not None:
             stack.enter_context(Promotion(dtype))
-        stack.enter_context(Recorder(path, observer, dtype))
+        stack.enter_context(Recorder(path, observer, x, dtype))
         stack.enter_context(suppress(SeenEnough))
         model(x)
 

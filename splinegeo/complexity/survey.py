@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from splinegeo.errors import InvalidInputError, NonFiniteError, SplineGeoError
 
 from ..given import real_tensor
+from .activations import Nonlinearity
 from .recorder import ModulePath, run
 
 # Two evaluations of one vertex in different batches differ by rounding; mixing shows far above it.
@@ -22,12 +24,29 @@ _MIXING = 1e-3
 
 @dataclass(frozen=True)
 class Layer:
-    """One nonlinearity: its unique name, what a run calls it, the axis that runs over the batch, its units."""
+    """One nonlinearity, or one comparison of those that spell it together.
+
+    Attributes
+    ----------
+    name : str
+        Unique, but common to the comparisons of one tensor.
+    label : str
+        What a run calls it.
+    axis : int
+        Which runs over the batch.
+    n_units : int
+    is_test : bool
+        A comparison: the activation is what is made with its mask.
+    refused : bool
+        It breaks where nothing can be counted.
+    """
 
     name: str
     label: str
     axis: int
     n_units: int
+    is_test: bool = False
+    refused: bool = False
 
     def by_point(self, values: Tensor, n_points: int, n_vertices: int) -> Tensor:
         """Values of this layer for a batch of vertices, as (points, vertices of each, units).
@@ -45,8 +64,11 @@ class Survey:
     events: tuple[Layer | None, ...]
 
     def select(self, names: Sequence[str] | None) -> dict[int, int]:
-        """Which event is which column of the result, for all layers or for those named."""
-        found = {layer.name: event for event, layer in enumerate(self.events) if layer is not None}
+        """Which event belongs to which column of the result, for all layers or for those named."""
+        found: dict[str, list[int]] = {}
+        for event, layer in enumerate(self.events):
+            if layer is not None:
+                found.setdefault(layer.name, []).append(event)
         if not found:
             raise InvalidInputError("the model applies no nonlinearity to its input, so there is nothing to count")
         names = list(found) if names is None else ([names] if isinstance(names, str) else list(names))
@@ -55,7 +77,18 @@ class Survey:
             raise InvalidInputError(f"unknown layers {unknown}; this model has {list(found)}")
         if len(set(names)) < len(names):
             raise InvalidInputError(f"layers names one layer twice: {names}")
-        return {event: k for k, event in enumerate(sorted(found[name] for name in names))}
+        refused = next((name for name in names if self.layer(found[name][0]).refused), None)
+        if refused is not None:
+            raise InvalidInputError(
+                f"'{refused}' breaks at no fixed list of values, so its units cannot be counted; "
+                f"name the layers to count with layers=, out of {[n for n in found if n != refused]}"
+            )
+        ordered = sorted(names, key=lambda name: found[name][0])
+        return dict(sorted((event, k) for k, name in enumerate(ordered) for event in found[name]))
+
+    def names(self, columns: dict[int, int]) -> tuple[str, ...]:
+        """Name of every column."""
+        return tuple(dict.fromkeys(self.layer(event).name for event in columns))
 
     def check_label(self, event: int, label: str) -> None:
         """Refuse a model whose layers depend on the values of its input."""
@@ -75,13 +108,29 @@ class _Sketch:
     def __init__(self) -> None:
         self.names: list[str] = []
         self.values: list[Tensor] = []
+        self.found: list[Nonlinearity] = []
+        self.leaders: list[int] = []  # the first event that compares the same numbers
+        self._compared: list[tuple[int, tuple[Tensor, ...], tuple[int, ...]]] = []
 
-    def before(self, event: int, name: str, pre: Tensor, knots: tuple[float, ...]) -> None:
+    def before(self, event: int, name: str, found: Nonlinearity) -> None:
+        """Note one event."""
         self.names.append(name)
-        self.values.append(pre.detach().clone())
+        self.values.append(found.pre.detach().clone())
+        self.found.append(found)
+        self.leaders.append(self._leader(event, found.source))
 
-    def after(self, event: int, post: Tensor) -> None:
+    def after(self, event: int, post: Tensor, inputs: list[Tensor]) -> None:
         """Nothing to see."""
+
+    def _leader(self, event: int, source: tuple[Tensor, ...]) -> int:
+        """The first event that compares these very numbers, unchanged since; a nonlinearity follows nobody."""
+        versions = tuple(tensor._version for tensor in source)
+        for first, others, then in self._compared:
+            if len(others) == len(source) and all(map(operator.is_, source, others)) and versions == then:
+                return first
+        if source:
+            self._compared.append((event, source, versions))
+        return event
 
 
 def survey(model: nn.Module, points: Tensor, dtype: torch.dtype | None = None) -> Survey:
@@ -101,14 +150,16 @@ def survey(model: nn.Module, points: Tensor, dtype: torch.dtype | None = None) -
         raise InvalidInputError("the model executes other layers for other inputs; there is no fixed list to count")
     used: dict[str, int] = {}
     events: list[Layer | None] = []
-    for name, a, b in zip(two.names, two.values, three.values, strict=True):
-        axis = _batch_axis(name, a, b)
+    for event, (label, a, b) in enumerate(zip(two.names, two.values, three.values, strict=True)):
+        axis, found, leader = _batch_axis(label, a, b), two.found[event], two.leaders[event]
         if axis is None:
             events.append(None)
             continue
-        used[name] = used.get(name, 0) + 1
-        unique = name if used[name] == 1 else f"{name}:{used[name]}"
-        events.append(Layer(unique, name, axis, a.numel() // 2))
+        leading = events[leader] if leader < event else None
+        if leading is None:
+            used[label] = used.get(label, 0) + 1
+        name = (label if used[label] == 1 else f"{label}:{used[label]}") if leading is None else leading.name
+        events.append(Layer(name, label, axis, a.numel() // 2, bool(found.source), found.refused))
     return Survey(path, tuple(events))
 
 

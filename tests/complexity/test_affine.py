@@ -46,12 +46,14 @@ def check(function, shape):
         image = function(start)
         expected = function(start.vertices())
     assert isinstance(image, CrossPolytope)
-    assert image.is_affine
+    assert image.is_bounded
     assert image.shape == expected.shape
     assert torch.allclose(image.vertices(), expected, atol=1e-12)
     values = expected.reshape(4, 4, -1)
-    for ours, theirs in zip(image.extremes(), (values.amin(1), values.amax(1)), strict=True):
+    low, high, error = image.extremes()
+    for ours, theirs in zip((low, high), (values.amin(1), values.amax(1)), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-12)
+    assert (error < 1e-12).all()
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -93,12 +95,15 @@ def test_everything_else_sees_the_vertices(function):
     assert torch.allclose(image, expected)
 
 
-def test_in_place_operators_write_the_vertices_out():
+def test_in_place_operators_change_the_polytope_or_write_its_vertices_out():
     start = polytopes((6,))
     expected = start.vertices().relu()
     out = start.relu_()
     assert out is start
-    assert not start.is_affine
-    assert torch.equal(start.vertices(), expected)
-    assert torch.equal(start + 1, expected + 1)
-    assert torch.allclose(start.extremes()[1], expected.view(4, 4, 6).amax(1))
+    assert start.is_bounded
+    assert torch.allclose(start.vertices(), expected, atol=1e-12)
+    assert torch.allclose(start.extremes()[1], expected.view(4, 4, 6).amax(1), atol=1e-12)
+    start.square_()
+    assert not start.is_bounded
+    assert torch.equal(start + 1, start.vertices() + 1)
+    assert torch.allclose(start.vertices(), expected**2, atol=1e-12)
