@@ -63,10 +63,11 @@ def check_partition(part: Partition, model: nn.Module | Captured | None = None) 
     """See `Partition.check`."""
     function = part.function if model is None else _ModuleFunction(part, model)
     loops = _broken_loops(part)
-    has_maps = part.function is not None or "slope" in vars(part)
+    has_maps = part.has_maps
     if model is not None and not has_maps:
         raise InvalidInputError("this partition was saved without affine maps: nothing to compare the model with")
-    disagreeing, n_compared = _disagreeing(part, function) if has_maps and function else (_none(), 0)
+    scale = _output_scale(part) if has_maps else 0.0
+    disagreeing, n_compared = _disagreeing(part, function, scale) if has_maps and function else (_none(), 0)
     window = part.domain.window - part.domain.window[0]
     window_area = _shoelace(window, np.roll(window, -1, axis=0)).sum() / 2
     return CheckReport(
@@ -75,7 +76,7 @@ def check_partition(part: Partition, model: nn.Module | Captured | None = None) 
         loops=loops,
         nonpositive_area=_nonpositive(part),
         nonconvex=_nonconvex(part),
-        discontinuous=_discontinuous(part) if has_maps else _none(),
+        discontinuous=_discontinuous(part, scale) if has_maps else _none(),
         disagreeing=disagreeing,
         n_compared=n_compared,
     )
@@ -146,35 +147,51 @@ def _nonconvex(part: Partition) -> Ints:
     return np.unique(_owner(part)[turn < -slack])
 
 
-def _discontinuous(part: Partition) -> Ints:
+def _discontinuous(part: Partition, scale: float) -> Ints:
     """Edges at whose ends the maps of the two sides differ."""
     inner = part.inner_edges
     left, right = part.edge_regions[inner].T
     jump = np.zeros(len(inner))
-    for end in part.edges[inner].T:
-        u = part.vertices[end]
-        values = [np.einsum("noi,ni->no", part.slope[r], u) + part.offset[r] for r in (left, right)]
-        jump = np.maximum(jump, np.abs(values[0] - values[1]).max(axis=1))
+    # Edges that follow each other have neighbouring regions on their left: a chunk of them needs few maps.
+    for some in part.map_chunks(np.argsort(left, kind="stable")):
+        regions, place = np.unique(np.concatenate([left[some], right[some]]), return_inverse=True)
+        slope, offset = part.affine_maps(regions)
+        a, b = place.reshape(2, -1)
+        difference = slope[a] - slope[b], offset[a] - offset[b]
+        for end in part.edges[inner[some]].T:
+            apart = np.abs(_applied(*difference, part.vertices[end])).max(axis=1)
+            jump[some] = np.maximum(jump[some], apart)
     steepness = np.maximum(part.slope_norm()[left], part.slope_norm()[right])
-    return inner[jump > _RELATIVE * _output_scale(part) + _rounding(part) * steepness]
+    return inner[jump > _RELATIVE * scale + _rounding(part) * steepness]
+
+
+def _applied(slope: Floats, offset: Floats, u: Floats) -> Floats:
+    return np.einsum("noi,ni->no", slope, u) + offset
 
 
 def _output_scale(part: Partition) -> float:
-    values = np.einsum("noi,ni->no", part.slope, part.centroids) + part.offset
-    magnitude = np.abs(part.slope).sum(-1) * np.abs(part.domain.window).max() + np.abs(part.offset)
-    return float(max(np.abs(values).max(), 1e-3 * magnitude.max()))
+    largest, magnitude = 0.0, 0.0
+    reach = np.abs(part.domain.window).max()
+    for regions in part.map_chunks():
+        slope, offset = part.affine_maps(regions)
+        largest = max(largest, float(np.abs(_applied(slope, offset, part.centroids[regions])).max()))
+        magnitude = max(magnitude, float((np.abs(slope).sum(-1) * reach + np.abs(offset)).max()))
+    return max(largest, 1e-3 * magnitude)
 
 
-def _disagreeing(part: Partition, function: Any) -> tuple[Ints, int]:
+def _disagreeing(part: Partition, function: Any, scale: float) -> tuple[Ints, int]:
     """Regions whose map differs from the network at a random point in their interior."""
     rng = np.random.default_rng(0)
     regions = np.arange(part.n_regions)
     if part.n_regions > _MOST_SAMPLES:
         regions = np.sort(rng.choice(part.n_regions, _MOST_SAMPLES, replace=False))
-    u = (_random_points(part, rng) if part.has_convex_regions else part.interior_points)[regions]
-    mapped = np.einsum("noi,ni->no", part.slope[regions], u) + part.offset[regions]
-    error = np.abs(mapped - function(u)).max(axis=1)
-    return regions[error > _RELATIVE * _output_scale(part) + _rounding(part) * part.slope_norm()[regions]], len(regions)
+    u = _random_points(part, rng) if part.has_convex_regions else part.interior_points
+    errors = [
+        np.abs(_applied(*part.affine_maps(some), u[some]) - function(u[some])).max(axis=1)
+        for some in part.map_chunks(regions)
+    ]
+    tolerance = _RELATIVE * scale + _rounding(part) * part.slope_norm()[regions]
+    return regions[np.concatenate(errors) > tolerance], len(regions)
 
 
 def _random_points(part: Partition, rng: np.random.Generator) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from os import PathLike
@@ -28,6 +29,9 @@ Ints = NDArray[np.int64]
 
 
 ACTIVATION, LINEAR = files.KINDS
+
+# Bytes of the affine maps that are computed at once.
+_MAP_BYTES = 2**26
 
 # What a partition without its network still knows of the affine maps.
 _MAPS = ("slope", "offset", "_slope_norm")
@@ -183,11 +187,58 @@ class Partition:
             return self.centroids
         return _read_only(shapely.get_coordinates(shapely.point_on_surface(self.to_shapely())))
 
-    @cached_property
-    def _affine_maps(self) -> tuple[Floats, Floats]:
+    @property
+    def has_maps(self) -> bool:
+        """Whether the affine maps are known, or can be computed."""
+        return self.function is not None or "slope" in vars(self)
+
+    def affine_maps(self, regions: ArrayLike) -> tuple[Floats, Floats]:
+        """Slope (n, out, 2) and offset (n, out) of some regions, without those of all others.
+
+        `slope` and `offset` are those of all regions; once they were asked for, they are kept.
+        """
+        chosen = np.asarray(regions, dtype=np.int64).reshape(-1)
+        if "slope" in vars(self) or "_affine_maps" in vars(self):
+            return self.slope[chosen], self.offset[chosen]
         if self.function is None:
             raise InvalidInputError("this partition was saved without affine maps: save it with maps=True")
-        return self.function.affine_maps(self.interior_points)
+        return self.function.affine_maps(self.interior_points[chosen])
+
+    def map_chunks(self, regions: ArrayLike | None = None) -> Iterator[Ints]:
+        """Regions, by default all, in parts whose affine maps fit a fixed amount of memory, 64 MB.
+
+        Examples
+        --------
+        >>> import torch, splinegeo as sg
+        >>> part = sg.compute_partition(torch.nn.Linear(2, 3), sg.Slice.box((-1, 1), (-1, 1)))
+        >>> [regions.tolist() for regions in part.map_chunks()]
+        [[0]]
+        """
+        chosen = np.arange(self.n_regions) if regions is None else np.asarray(regions, dtype=np.int64).reshape(-1)
+        step = max(1, _MAP_BYTES // (8 * self._map_width))
+        for start in range(0, len(chosen), step):
+            yield chosen[start : start + step]
+
+    @cached_property
+    def _map_width(self) -> int:
+        """Numbers that the affine map of one region takes while it is computed: its value, slopes, a layer's three."""
+        n_outputs = self.affine_maps([0])[1].shape[1]
+        widest = max([n_outputs, *(int(np.prod(shape)) for shape in self.unit_shapes)])
+        return 3 * n_outputs + 6 * widest
+
+    @cached_property
+    def _affine_maps(self) -> tuple[Floats, Floats]:
+        parts = [self.affine_maps(regions) for regions in self.map_chunks()]
+        if len(parts) == 1:
+            return parts[0]
+        slope = np.zeros((self.n_regions, *parts[0][0].shape[1:]))
+        offset = np.zeros((self.n_regions, *parts[0][1].shape[1:]))
+        end = self.n_regions
+        while parts:  # a part is given back as soon as it has its place
+            some = parts.pop()
+            slope[end - len(some[0]) : end], offset[end - len(some[0]) : end] = some
+            end -= len(some[0])
+        return slope, offset
 
     @cached_property
     def slope(self) -> Floats:
@@ -205,7 +256,8 @@ class Partition:
 
     @cached_property
     def _slope_norm(self) -> Floats:
-        return _read_only(np.linalg.norm(self.slope, axis=(1, 2)))
+        chunks = (self.affine_maps(regions)[0] for regions in self.map_chunks())
+        return _read_only(np.concatenate([np.linalg.norm(slope, axis=(1, 2)) for slope in chunks]))
 
     def locate(self, u: ArrayLike) -> Ints:
         """Region index (n,) of each point (n, 2); -1 outside the window.
@@ -231,11 +283,26 @@ class Partition:
         return shapely.STRtree(self.to_shapely())
 
     def evaluate(self, u: ArrayLike) -> Floats:
-        """The network's output (n, out) at slice coordinates (n, 2), from the affine maps; NaN outside."""
+        """The network's output (n, out) at slice coordinates (n, 2), from the affine maps; NaN outside.
+
+        The maps are those of the regions that hold a point: one point asks for one map.
+        """
         points = real_array(u, "u").reshape(-1, 2)
         region = self.locate(points)
-        values = np.einsum("noi,ni->no", self.slope[region], points) + self.offset[region]
-        values[region < 0] = np.nan
+        order = np.argsort(region, kind="stable")
+        order = order[np.searchsorted(region[order], 0) :]  # those outside come first
+        held, first = np.unique(region[order], return_index=True)
+        values: Floats | None = None
+        for some in self.map_chunks(held if len(held) else [0]):
+            slope, offset = self.affine_maps(some)
+            if values is None:
+                values = np.full((len(points), offset.shape[1]), np.nan)
+            start, stop = np.searchsorted(held, [some[0], some[-1] + 1])
+            bounds = np.append(first, len(order))
+            mine = order[bounds[start] : bounds[stop]] if len(held) else order
+            at = np.searchsorted(some, region[mine])
+            values[mine] = (slope[at] * points[mine, None]).sum(2) + offset[at]
+        assert values is not None
         return values
 
     def check(self, model: nn.Module | Captured | None = None) -> CheckReport:
