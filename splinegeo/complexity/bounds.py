@@ -9,15 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from splinegeo.errors import NonFiniteError
 from splinegeo.network import Captured, module_of
 
 from ..ambient import own_settings
+from ..budgets import batches, points_at_once
 from .activations import Nonlinearity
 from .enclosure import Enclosure, Symbols
 from .frames import FrameStream, seed_of
-from .neighbourhoods import Neighbourhoods, batches, check_batch_size
+from .neighbourhoods import Neighbourhoods
 from .recorder import SeenEnough, run
 from .sign_changes import SignChanges
 from .survey import Survey, check_points, check_radius, survey
@@ -26,7 +28,9 @@ from .twin import twin
 # Error symbols that one point may have; what exceeds them goes into boxes, soundly but less tightly.
 _MAX_SYMBOLS = 1024
 # Bytes that the generators of one batch may take.
-_BATCH_BYTES = 2**27
+_BATCH_BYTES = 2**29
+# Tensors of that size that are there together.
+_TOGETHER = 4
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,8 @@ def local_complexity_bounds(
     layers: Sequence[str] | None = None,
     rng: int | torch.Generator = 0,
     batch_size: int | None = None,
+    max_memory: float | None = None,
+    progress: bool = False,
 ) -> ComplexityBounds:
     """Bound, from both sides, the number of units whose zero set meets {x + r V c : ‖c‖₁ ≤ 1}.
 
@@ -86,6 +92,10 @@ def local_complexity_bounds(
         As in `local_complexity`, which draws the same frames.
     batch_size : int, optional
         Points bounded at once; default: by memory.
+    max_memory : number, optional
+        Bytes that the generators of one batch may take, with what a layer makes of them.
+    progress : bool
+        Show a bar, point by point.
 
     Raises
     ------
@@ -116,8 +126,12 @@ def local_complexity_bounds(
         found = survey(model, x, dtype)
         columns = found.select(layers)
         around = Neighbourhoods(model, x, radius, frames, found)
-        size = _batch(x, int(dim), found) if batch_size is None else check_batch_size(batch_size)
-        parts = [_bound(around, indices, columns) for indices in batches(len(x), size)]
+        size = points_at_once(_bytes_per_point(x, int(dim), found), _BATCH_BYTES, batch_size, max_memory)
+        parts = []
+        with tqdm(total=len(x), disable=not progress, unit="point") as bar:
+            for indices in batches(len(x), size):
+                parts.append(_bound(around, indices, columns))
+                bar.update(len(indices))
     lower, upper = (np.concatenate(side) for side in zip(*parts, strict=True))
     return ComplexityBounds(lower, upper, found.names(columns), radius, int(dim))
 
@@ -169,7 +183,7 @@ def _enclosure(around: Neighbourhoods, indices: range) -> Enclosure:
     return Enclosure(centre, generators, torch.zeros_like(centre), centre - reach, centre + reach, symbols)
 
 
-def _batch(points: Tensor, dim: int, survey: Survey) -> int:
+def _bytes_per_point(points: Tensor, dim: int, survey: Survey) -> int:
     units = [layer.n_units for layer in survey.events if layer is not None]
     symbols = dim + min(_MAX_SYMBOLS, sum(units))
-    return max(1, _BATCH_BYTES // (8 * max(dim * points[0].numel(), symbols * max(units))))
+    return _TOGETHER * 8 * max(dim * points[0].numel(), symbols * max(units))

@@ -9,21 +9,23 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from splinegeo.errors import InvalidInputError, NonFiniteError
 from splinegeo.network import Captured, module_of
 
 from ..ambient import own_settings
+from ..budgets import batches, points_at_once
 from .activations import Nonlinearity
 from .frames import FrameStream, seed_of
-from .neighbourhoods import Neighbourhoods, batches
+from .neighbourhoods import Neighbourhoods
 from .polytope import plain
 from .recorder import SeenEnough
 from .survey import Survey, check_points, check_radius, survey
 from .twin import twin
 
 # Bytes that vertices, their products and their two-hop paths of one batch may take.
-_BATCH_BYTES = 2**26
+_BATCH_BYTES = 2**27
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,9 @@ def neighborhood_deformation(
     dim: int = 25,
     layers: Sequence[str] | None = None,
     rng: int | torch.Generator = 0,
+    batch_size: int | None = None,
+    max_memory: float | None = None,
+    progress: bool = False,
 ) -> Deformation:
     """Measure how each layer deforms the cross-polytope x ± r v₁, …, x ± r v_P around each point x.
 
@@ -79,6 +84,12 @@ def neighborhood_deformation(
         As in `local_complexity`, which draws the same frames. The layer index l belongs to the *output* of
         the l-th nonlinearity, the input space of the next layer. `dim` must be at least 2: a single pair of
         antipodes has no edge.
+    batch_size : int, optional
+        Points measured at once; default: by memory.
+    max_memory : number, optional
+        Bytes that the vertices of one batch may take, with their distances and what a layer makes of them.
+    progress : bool
+        Show a bar, point by point.
 
     Raises
     ------
@@ -117,7 +128,12 @@ def neighborhood_deformation(
         found = survey(model, x, dtype)
         columns = found.select(layers)
         around = Neighbourhoods(model, x, radius, frames, found)
-        measured = [_measure(around, batch, columns) for batch in batches(len(x), _batch(x, int(dim), found))]
+        size = points_at_once(_bytes_per_point(x, int(dim), found), _BATCH_BYTES, batch_size, max_memory)
+        measured = []
+        with tqdm(total=len(x), disable=not progress, unit="point") as bar:
+            for indices in batches(len(x), size):
+                measured.append(_measure(around, indices, columns))
+                bar.update(len(indices))
     eccentricity, diameter = (np.concatenate(parts) for parts in zip(*measured, strict=True))
     if not np.isfinite(diameter).all():
         raise NonFiniteError("the outputs of the layers contain NaN or infinity")
@@ -215,6 +231,6 @@ def _measure(
     return stacked.mean(2), stacked.max(2)
 
 
-def _batch(points: Tensor, dim: int, survey: Survey) -> int:
+def _bytes_per_point(points: Tensor, dim: int, survey: Survey) -> int:
     widest = max([points[0].numel(), *(layer.n_units for layer in survey.events if layer is not None)])
-    return max(1, _BATCH_BYTES // (8 * 2 * dim * (2 * widest + 6 * dim)))
+    return 8 * 2 * dim * (6 * widest + 6 * dim)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from splinegeo.engine.compute import refine_slices
 from splinegeo.mesh import Array, EventTable, Refinement, Subdivision, as_tensor, on_host
@@ -17,11 +18,15 @@ from splinegeo.slices import Slice
 from splinegeo.tolerance import Tolerance
 
 from ..ambient import own_settings
+from ..budgets import check_batch_size, check_memory
 from .frames import random_frames
 from .survey import check_points, check_radius
 
 _DIAMOND = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
 _BATCH = 1000
+# Bytes that decide how many diamonds are refined at once where no budget is given; and tensors of the widest layer that
+# are there together while the engine works.
+_USUAL, _TOGETHER = 2**29, 4
 _N_VERIFIED = 4
 
 
@@ -65,10 +70,13 @@ def exact_local_complexity(
     *,
     radius: float = 0.005,
     rng: int | torch.Generator = 0,
+    batch_size: int | None = None,
+    max_memory: float | None = None,
+    progress: bool = False,
 ) -> ExactLocalComplexity:
     """Count the units whose zero set meets the diamond conv(x ± r v₁, x ± r v₂) around each point x.
 
-    All diamonds are refined together by the exact engine. The frames are those that
+    Diamonds are refined together by the exact engine, as many as memory holds. The frames are those that
     ``local_complexity(..., dim=2)`` draws with the same `rng`, so the two compare point by point: the estimate looks
     at the four corners only and is a lower bound at every layer, equal in the first.
 
@@ -81,10 +89,18 @@ def exact_local_complexity(
         r, in input space.
     rng : int or torch.Generator
         See `random_frames`.
+    batch_size : int, optional
+        Diamonds refined at once; default: what fits the budget, judging by the vertices of those before.
+    max_memory : number, optional
+        Bytes that the network's values on the vertices may take, with what is noted of every unit; see
+        `compute_partition`. Without it, half a gigabyte decides how many diamonds are refined at once, and one diamond
+        takes what it needs.
+    progress : bool
+        Show a bar, point by point.
 
     Raises
     ------
-    NotPiecewiseAffineError, CaptureError, NonFiniteError, InvalidInputError
+    NotPiecewiseAffineError, CaptureError, NonFiniteError, InvalidInputError, MemoryBudgetError
         As `compute_partition` and `local_complexity`.
 
     References
@@ -110,13 +126,18 @@ def exact_local_complexity(
     domains = [Slice(o, f.T, radius * _DIAMOND, shape) for o, f in zip(origins, frames, strict=True)]
     (network,) = network_of(model, x[:_N_VERIFIED])
     program = network.program
-    counts, regions = [], []
-    for start in range(0, len(domains), _BATCH):
-        some = domains[start : start + _BATCH]
-        book = _SignChanges(program, len(some))
-        _, _, mesh = refine_slices(program, some, Tolerance.of(torch.float64), [book])
-        counts.append(book.counts)
-        regions.append(np.bincount(on_host(mesh.window), minlength=len(some)))
+    size = _GroupSize(program, batch_size, max_memory)
+    counts, regions, done = [], [], 0
+    with tqdm(total=len(domains), disable=not progress, unit="point") as bar:
+        while done < len(domains):
+            some = domains[done : done + size.now]
+            book = _SignChanges(program, len(some))
+            _, _, mesh = refine_slices(program, some, Tolerance.of(torch.float64), [book], max_memory=size.for_values)
+            counts.append(book.counts)
+            regions.append(np.bincount(on_host(mesh.window), minlength=len(some)))
+            size.learn(len(mesh.vertices), len(some))
+            done += len(some)
+            bar.update(len(some))
     layers = _preactivation_layers(program)
     names = tuple(program.layer_names[layer] for layer in layers)
     return ExactLocalComplexity(np.concatenate(counts)[:, layers], np.concatenate(regions), names, radius)
@@ -125,6 +146,34 @@ def exact_local_complexity(
 def _preactivation_layers(network: Program) -> list[int]:
     """Nonlinearities that act through a pre-activation; a maximum of several values does not."""
     return [step.layer for step in network.steps if step.layer is not None and not network.is_maximum(step)]
+
+
+class _GroupSize:
+    """How many diamonds to refine at once, learnt from how many vertices those before had.
+
+    Attributes
+    ----------
+    now : int
+    for_values : int or None
+        Bytes that the engine may use for the network's values: the budget without what `_SignChanges` notes.
+    """
+
+    def __init__(self, network: Program, batch_size: int | None, max_memory: float | None) -> None:
+        self._fixed, budget = batch_size is not None, check_memory(max_memory)
+        units = [prod(shape) for shape in network.unit_shapes]
+        self._widest = max(units, default=1)
+        # Of every diamond: two signs for each unit of each layer, and two extremes while a layer is looked at.
+        noted = 2 * sum(units) + 18 * self._widest
+        self._most = max(1, min(_BATCH, (budget or _USUAL) // 4 // noted))
+        self.now = check_batch_size(batch_size) if batch_size is not None else 1
+        self._budget = (budget or _USUAL) // 2
+        self.for_values = None if budget is None else max(1, budget - noted * (batch_size or self._most))
+
+    def learn(self, n_vertices: int, n_diamonds: int) -> None:
+        """Take as many as the budget holds, and not many more than before: others may be denser."""
+        if not self._fixed:
+            each = 8 * _TOGETHER * self._widest * max(1, n_vertices // n_diamonds)
+            self.now = max(1, min(self._budget // each, 4 * n_diamonds, self._most))
 
 
 class _SignChanges:

@@ -67,6 +67,8 @@ def complexity_map(
     rng: int | torch.Generator = 0,
     batch_size: int | None = None,
     shared_frame: bool = False,
+    max_memory: float | None = None,
+    progress: bool = False,
 ) -> ComplexityMap:
     """Local complexity at every pixel of a slice: where the partition is dense, also where none exists.
 
@@ -75,7 +77,7 @@ def complexity_map(
 
     Parameters
     ----------
-    model, radius, dim, layers, rng, batch_size, shared_frame
+    model, radius, dim, layers, rng, batch_size, shared_frame, max_memory, progress
         As in `local_complexity`; pixels are its points, row by row from the lowest, those outside left out.
     domain : Slice
     resolution : int or (int, int)
@@ -101,7 +103,7 @@ def complexity_map(
     >>> picture.image.shape, picture.extent
     ((5, 10), (-1.0, 1.0, 0.0, 1.0))
     """
-    layout = Layout(check_radius(radius), dim, seed_of(rng), shared_frame, layers, batch_size)
+    layout = Layout(check_radius(radius), dim, seed_of(rng), shared_frame, layers, batch_size, max_memory, progress)
     u, extent = _pixels(domain.window, resolution)
     inside = _inside(domain.window, u)
     if not inside.any():

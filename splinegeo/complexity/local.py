@@ -10,6 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from torch import Tensor, nn
+from tqdm import tqdm
 
 from splinegeo.errors import InvalidInputError
 from splinegeo.network import Captured, module_of
@@ -94,6 +95,8 @@ def local_complexity(
     rng: int | torch.Generator = 0,
     batch_size: int | None = None,
     shared_frame: bool = False,
+    max_memory: float | None = None,
+    progress: bool = False,
 ) -> LocalComplexity:
     """Count the units that change sign on the cross-polytope x ± r v₁, …, x ± r v_P around each point x.
 
@@ -126,9 +129,14 @@ def local_complexity(
     rng : int or torch.Generator
         See `random_frames`, which gives the same frames.
     batch_size : int, optional
-        Points evaluated at once; default: what fits the caches. It never changes the counts, see Notes.
+        Points evaluated at once; default: what fits the caches and the budget. It never changes the counts, see Notes.
     shared_frame : bool
         Use one random frame for all points instead of one for each.
+    max_memory : number, optional
+        Bytes that the vertices of one batch may take, with what a layer makes of them. The weights, a copy of which
+        runs, are not counted.
+    progress : bool
+        Show a bar, point by point.
 
     Raises
     ------
@@ -138,6 +146,8 @@ def local_complexity(
         otherwise; an operator that breaks at no fixed list of values, such as `floor` or `topk`.
     NonFiniteError
         NaN or infinity among the weights, the points, or the pre-activations.
+    MemoryBudgetError
+        The vertices around one point take more than `max_memory`.
 
     Notes
     -----
@@ -160,7 +170,7 @@ def local_complexity(
     (('1', '3'), (5, 2))
     """
     seed = seed_of(rng)
-    layout = Layout(check_radius(radius), dim, seed, shared_frame, layers, batch_size)
+    layout = Layout(check_radius(radius), dim, seed, shared_frame, layers, batch_size, max_memory, progress)
     found, names = counts_around(model, points, layout)
     return LocalComplexity(found.counts, names, layout.radius, int(dim), found.undecided)
 
@@ -175,6 +185,8 @@ class Layout:
     shared_frame: bool
     layers: Sequence[str] | None
     batch_size: int | None
+    max_memory: float | None = None
+    progress: bool = False
 
 
 def counts_around(
@@ -197,5 +209,6 @@ def counts_around(
         found = survey(model, x, dtype)
         columns = found.select(layout.layers)
         around = Neighbourhoods(model, x, layout.radius, frames, found)
-        size = points_per_batch(x, layout.dim, found, layout.batch_size)
-        return count_sign_changes(around, columns, size, dtype), found.names(columns)
+        size = points_per_batch(x, layout.dim, found, layout.batch_size, layout.max_memory)
+        with tqdm(total=len(x), disable=not layout.progress, unit="point") as bar:
+            return count_sign_changes(around, columns, size, dtype, bar), found.names(columns)

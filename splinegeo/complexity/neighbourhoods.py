@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from splinegeo.errors import InvalidInputError
-
+from ..budgets import points_at_once
 from .frames import FrameStream
 from .polytope import AliasedInPlaceError, CrossPolytope
 from .recorder import Observer, run
@@ -24,29 +23,18 @@ T = TypeVar("T", bound=Observer)
 # Bytes that the vertices of one batch may take in the widest layer: what the caches of a core hold, or what
 # keeps an accelerator busy.
 _BATCH_BYTES = {"cpu": 2**24, "cuda": 2**28}
+# Tensors of that size that are there together: what enters a layer, what leaves it, a branch that is kept, and more
+# than that of what an operator makes on its way.
+_TOGETHER = 6
 
 
-def points_per_batch(points: Tensor, dim: int, survey: Survey, batch_size: int | None) -> int:
-    """How many neighbourhoods to evaluate at once: `batch_size`, or what the caches hold."""
-    if batch_size is not None:
-        return check_batch_size(batch_size)
+def points_per_batch(points: Tensor, dim: int, survey: Survey, batch_size: int | None, max_memory: float | None) -> int:
+    """How many neighbourhoods to evaluate at once: `batch_size`, or what caches and budget hold."""
     # Only half the vertices are written out in the input space, where centre and directions suffice.
     widest = max([points[0].numel() // 2, *(layer.n_units for layer in survey.events if layer is not None)])
-    budget = _BATCH_BYTES.get(points.device.type, _BATCH_BYTES["cuda"])
-    return max(1, budget // (2 * dim * widest * points.element_size()))
-
-
-def check_batch_size(batch_size: int) -> int:
-    """Refuse a batch of no points."""
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise InvalidInputError(f"batch_size must be a positive integer, not {batch_size!r}")
-    return batch_size
-
-
-def batches(n_points: int, size: int) -> Iterator[range]:
-    """Indices of consecutive batches; the last one may be smaller."""
-    for start in range(0, n_points, size):
-        yield range(start, min(start + size, n_points))
+    each = _TOGETHER * 2 * dim * widest * points.element_size()
+    usual = _TOGETHER * _BATCH_BYTES.get(points.device.type, _BATCH_BYTES["cuda"])
+    return points_at_once(each, usual, batch_size, max_memory)
 
 
 class Neighbourhoods:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from tqdm import tqdm
 
 from splinegeo.errors import InvalidInputError, NonFiniteError
 
+from ..budgets import batches
 from .activations import Nonlinearity
-from .neighbourhoods import Neighbourhoods, batches
+from .neighbourhoods import Neighbourhoods
 from .polytope import CrossPolytope, plain
 from .recorder import SeenEnough
 from .survey import Layer, Survey
@@ -151,7 +154,7 @@ class _Open:
 
 
 def count_sign_changes(
-    around: Neighbourhoods, columns: dict[int, int], size: int, dtype: torch.dtype | None
+    around: Neighbourhoods, columns: dict[int, int], size: int, dtype: torch.dtype | None, bar: tqdm[NoReturn]
 ) -> Decided:
     """Counts and undecided units (N, L), `size` points at once, computed in `dtype` (None: the format of the model).
 
@@ -163,16 +166,21 @@ def count_sign_changes(
     if around.points.dtype is torch.float64:
         for indices in batches(n_points, size):
             _decide(around, indices, columns, dtype, found)
+            bar.update(len(indices))
         return found
     left, precise, n_deciding = _Open([], [], []), around.in_float64(), 0
+    half = max(1, size // 2)  # float64 takes twice as much
     for indices in batches(n_points, size):
         if n_deciding > _HOPELESS * around.n_vertices * indices.start:
-            _decide(precise, indices, columns, torch.float64, found)
-            continue
-        seen = _decide(around, indices, columns, dtype, found)
-        left.add(indices, seen)
-        n_deciding += int(seen.deciding.sum())
-    for some in batches(len(left.points), size):
+            for part in (indices[:half], indices[half:]):
+                if part:
+                    _decide(precise, part, columns, torch.float64, found)
+        else:
+            seen = _decide(around, indices, columns, dtype, found)
+            left.add(indices, seen)
+            n_deciding += int(seen.deciding.sum())
+        bar.update(len(indices))
+    for some in batches(len(left.points), half):
         _settle(precise, left, slice(some.start, some.stop), columns, found)
     return found
 

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from ..ambient import own_settings
+from ..budgets import batches, check_batch_size
 from ..complexity.frames import seed_of
-from ..complexity.neighbourhoods import batches, check_batch_size
 from .ball import Ball, Bounds
 from .classifier import LOSSES, checked, is_right, logits
 from .undisturbed import undisturbed
