@@ -14,7 +14,10 @@ Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Model = Annotated[
     str, typer.Option(help="Where the module comes from: package.module:factory, called without arguments.")
 ]
-Weights = Annotated[Path | None, typer.Option(help="A state dict: .safetensors, or .pt loaded with weights only.")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(help="A state dict or checkpoint: .safetensors, .pt loaded with weights only, or a folder."),
+]
 Quick = Annotated[bool, typer.Option("--quick", help="The same on a smaller scale: seconds instead of minutes.")]
 
 

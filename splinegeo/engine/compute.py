@@ -9,13 +9,13 @@ from typing import Any, overload
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 from tqdm import tqdm
 
 from ..ambient import own_settings
 from ..errors import InvalidInputError
 from ..mesh import Subdivision, as_array, windows
-from ..network import Captured, Program, Section, full_precision, network_of, points_in, restrict
+from ..network import Captured, Program, Section, Source, full_precision, network_of, points_in, restrict
 from ..partition import Frame, Partition, split_windows
 from ..slices import Slice
 from ..tolerance import Tolerance
@@ -144,7 +144,7 @@ def compute_partitions(
     model: nn.Module | Captured,
     domains: Slice,
     *,
-    states: Iterable[Mapping[str, Tensor]],
+    states: Iterable[Source],
     until: str | None = None,
     output: str | int | None = None,
     inputs: Mapping[str, Any] | Sequence[Any] | None = None,
@@ -159,7 +159,7 @@ def compute_partitions(
     model: nn.Module | Captured,
     domains: Sequence[Slice],
     *,
-    states: Iterable[Mapping[str, Tensor]],
+    states: Iterable[Source],
     until: str | None = None,
     output: str | int | None = None,
     inputs: Mapping[str, Any] | Sequence[Any] | None = None,
@@ -174,7 +174,7 @@ def compute_partitions(
     model: nn.Module | Captured,
     domains: Slice | Sequence[Slice],
     *,
-    states: Iterable[Mapping[str, Tensor]] | None = None,
+    states: Iterable[Source] | None = None,
     until: str | None = None,
     output: str | int | None = None,
     inputs: Mapping[str, Any] | Sequence[Any] | None = None,
@@ -194,8 +194,8 @@ def compute_partitions(
     ----------
     domains : Slice or sequence of Slice
         All of one input shape.
-    states : iterable of state dicts, optional
-        Checkpoints of `model`. By default its own weights are used.
+    states : iterable of state dicts or paths, optional
+        Checkpoints of `model`, as `load_weights` takes them. By default its own weights are used.
 
     Returns
     -------

@@ -16,3 +16,5 @@ from .section import Section as Section
 from .section import restrict as restrict
 from .translation import Architecture as Architecture
 from .verify import verify as verify
+from .weights import Source as Source
+from .weights import load_weights as load_weights

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Protocol
@@ -16,11 +16,12 @@ from torch import Tensor, nn
 from ..ambient import own_settings
 from ..errors import InvalidInputError
 from .constants import named_tensors
-from .entry import Entry, Inputs, OutputPath, enter, plain_name
+from .entry import Entry, Inputs, OutputPath, enter
 from .export import try_out
 from .program import Program
 from .translation import Architecture, translate
 from .verify import verify
+from .weights import Source, load_weights
 
 _N_POINTS = 4
 
@@ -100,12 +101,12 @@ class Network:
             return self.program(x.detach().to("cpu", torch.float64))
 
     @own_settings("cpu")
-    def bind(self, state: Mapping[str, Tensor]) -> Network:
+    def bind(self, state: Source) -> Network:
         """The same network with other weights, compared with the module that has them.
 
         Parameters
         ----------
-        state : a state dict of the module that was captured
+        state : a state dict of the module that was captured, or where it is saved; see `load_weights`
 
         Raises
         ------
@@ -115,10 +116,7 @@ class Network:
             If a weight is NaN or infinite.
         """
         module = copy.deepcopy(self.module)
-        try:
-            module.model.load_state_dict({plain_name(name): value for name, value in state.items()})
-        except (RuntimeError, TypeError, AttributeError) as error:
-            raise InvalidInputError(f"the state does not fit the model: {' '.join(str(error).split())}") from error
+        load_weights(module.model, state)
         return _bound(module, self.architecture, self.points)
 
     def require_shape(self, input_shape: tuple[int, ...]) -> None:
@@ -215,7 +213,7 @@ def network_of(
     until: str | None = None,
     output: OutputPath = None,
     inputs: Inputs = None,
-    states: Iterable[Mapping[str, Tensor]] | None = None,
+    states: Iterable[Source] | None = None,
 ) -> Iterator[Network]:
     """The network of a module or, one after the other, of each of its states: how every verb takes its model."""
     given = [f"{n}=" for n, v in (("until", until), ("output", output), ("inputs", inputs)) if v is not None]
