@@ -42,6 +42,7 @@ from .errors import NotPiecewiseAffineError as NotPiecewiseAffineError
 from .errors import PartitionFileError as PartitionFileError
 from .errors import SplineGeoError as SplineGeoError
 from .errors import SweepError as SweepError
+from .loading import load_model as load_model
 from .network import load_weights as load_weights
 from .network.captured import Network as Network
 from .network.captured import capture as capture

@@ -12,7 +12,7 @@ import typer
 Out = Annotated[Path, typer.Option(help="Where the results go.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Model = Annotated[
-    str, typer.Option(help="Where the module comes from: package.module:factory, called without arguments.")
+    str, typer.Option(help="The module: package.module:factory, called without arguments, or a file .onnx or .nnet.")
 ]
 Weights = Annotated[
     Path | None,
