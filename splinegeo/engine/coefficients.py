@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..ambient import TRACING
 from ..network import Network, Step
-from .eligibility import DIVIDES, MOVES, refusal
+from .eligibility import divides, moves, refusal
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -61,8 +61,8 @@ def step_coefficients(network: Network, step: Step, shapes: dict[str, tuple[int,
             raise refusal(step, "does not keep the batch in the first dimension")
         return result
 
-    found = coefficients(run, list(shapes.values()), moves=step.operator in MOVES)
-    if strict and step.operator in DIVIDES:
+    found = coefficients(run, list(shapes.values()), moves=moves(step.operator))
+    if strict and divides(step.operator):
         for some in [found] if isinstance(found, Coefficients) else found:
             if (np.abs(np.frexp(some.value)[0]) != 0.5).any():
                 raise refusal(step, "divides by what is no power of two")

@@ -9,49 +9,41 @@ import numpy as np
 import torch
 
 from ..errors import InvalidInputError
-from ..network import Architecture, Network, Step
-from ..network.maxima import MAXIMA
-from ..network.operators import COMPARISONS
-from .bends import BENDS
-
-
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# Every value is one of the operands', its negative, or a constant.
-MOVES = _names(
-    """
-    neg cat concat stack hstack vstack clone alias detach contiguous lift_fresh lift_fresh_copy
-    view view_as reshape reshape_as _unsafe_view flatten unflatten ravel permute transpose t swapaxes movedim moveaxis
-    squeeze unsqueeze expand expand_as repeat repeat_interleave tile broadcast_to slice select narrow index
-    index_select gather take_along_dim split split_with_sizes chunk tensor_split unbind unsafe_split unsafe_chunk
-    getitem flip roll rot90 diagonal diag tril triu mT copy where masked_fill to _to_copy dropout
-    alpha_dropout feature_dropout upsample_nearest1d upsample_nearest2d upsample_nearest3d
-    pad constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d
-    replication_pad1d replication_pad2d replication_pad3d pixel_shuffle pixel_unshuffle channel_shuffle im2col unfold
-    slice_scatter select_scatter zeros_like ones_like full_like new_zeros new_ones new_full fill
-    """
+from ..network import (
+    ACTIVATIONS,
+    AFFINE,
+    COMPARISONS,
+    CREATES,
+    MAXIMA,
+    SHAPED,
+    Architecture,
+    Coefficients,
+    Network,
+    Step,
 )
-# Every coefficient is one number of the weights, or a count.
-WEIGHS = _names(
-    """
-    add sub rsub mul multiply sum cumsum linear matmul mm bmm mv dot outer inner addmm addmv baddbmm
-    conv1d conv2d conv3d convolution conv_transpose1d conv_transpose2d conv_transpose3d
-    col2im index_put index_add index_copy scatter_add
-    """
-)
-# Coefficients are quotients, which floats hold only if the divisor is a power of two.
-DIVIDES = _names(
-    """
-    div divide true_divide mean avg_pool1d avg_pool2d avg_pool3d
-    adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d
-    """
-)
-CREATES = _names("full zeros ones arange scalar_tensor eye lift_fresh_copy")
-AFFINE = MOVES | WEIGHS | DIVIDES
-COMPARED = COMPARISONS | {"fmax", "fmin"}
-PIECEWISE = frozenset({*BENDS, *MAXIMA, *COMPARED})
+
+_KNOWN_NUMBERS = {Coefficients.MOVES, Coefficients.WEIGHS, Coefficients.DIVIDES}
+# Written with coefficients of their own, such as the sixth of a hardsigmoid, or with several operators.
+_COMPUTED = frozenset({"hardsigmoid", "rrelu", "rrelu_with_noise", "softshrink"})
+
+
+def has_known_coefficients(operator: str) -> bool:
+    """Whether an affine operator's coefficients are given numbers."""
+    return operator in AFFINE and AFFINE[operator].coefficients in _KNOWN_NUMBERS
+
+
+def moves(operator: str) -> bool:
+    """Whether each of an affine operator's values is one of its operands', its negative, or a constant."""
+    return AFFINE[operator].coefficients is Coefficients.MOVES
+
+
+def divides(operator: str) -> bool:
+    """Whether an affine operator's coefficients are quotients."""
+    return AFFINE[operator].coefficients is Coefficients.DIVIDES
+
+
+def _is_known_piecewise(operator: str) -> bool:
+    return operator in MAXIMA or operator in COMPARISONS or (operator in ACTIVATIONS and operator not in _COMPUTED)
 
 
 def require_exact(architecture: Architecture, dtype: torch.dtype = torch.float64) -> None:
@@ -71,7 +63,7 @@ def require_exact(architecture: Architecture, dtype: torch.dtype = torch.float64
     network = architecture.program
     head = network.steps[: last_nonlinearity(network) + 1]
     for step in head:
-        if step.operator not in (AFFINE if step.layer is None else PIECEWISE):
+        if not (has_known_coefficients if step.layer is None else _is_known_piecewise)(step.operator):
             raise refusal(step)
         numbers = [step.kwargs.get(name, 1) for name in ("alpha", "beta")]
         if any(abs(np.frexp(number)[0]) != 0.5 for number in numbers):
@@ -80,7 +72,7 @@ def require_exact(architecture: Architecture, dtype: torch.dtype = torch.float64
     for step in reversed([*architecture.constant_steps, *network.row_constants.values()]):
         if step.name in needed:
             needed.update(step.inputs())
-            if step.operator not in MOVES | CREATES:
+            if not (step.operator in CREATES | SHAPED.keys() or (step.operator in AFFINE and moves(step.operator))):
                 raise refusal(step)
 
 

@@ -15,15 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..network import Network, Step
-from ..network.maxima import MAXIMA
+from ..network import COMPARISONS, MAXIMA, MINIMA, Network, Step
 from ..rational import Layer, MaxLayer, elementwise
 from .bends import unit_functions
 from .coefficients import coefficients, step_coefficients
-from .eligibility import COMPARED, last_nonlinearity, refusal
+from .eligibility import last_nonlinearity, refusal
 from .forms import Forms, compose
 
-_MINIMA = frozenset({"amin", "min.dim", "minimum", "min.other", "fmin"})
+_MINIMA = MINIMA | {name for name, sign in COMPARISONS.items() if sign < 0}
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def _affine(chain: _Chain, step: Step, strict: bool) -> Any:
 
 def _add_stage(chain: _Chain, step: Step) -> None:
     shape = chain.network.unit_shapes[step.layer or 0]
-    make = _maximum if step.operator in MAXIMA or step.operator in COMPARED else _bend
+    make = _maximum if step.operator in MAXIMA or step.operator in COMPARISONS else _bend
     entering, layer = make(chain, step)
     chain.stages.append(_Stage(entering, layer, chain.n_columns, prod(shape)))
     sign = -1 if step.operator in _MINIMA else 1

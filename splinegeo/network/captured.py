@@ -199,7 +199,7 @@ def translated(
 
 def _bound(entry: Entry, architecture: Architecture, points: Tensor) -> Network:
     """A network with the weights that its module has, compared with the module."""
-    if architecture.is_of_these_weights:
+    if architecture.was_read:
         architecture = translate(entry, tuple(points.shape[1:]))
     program = architecture.bind(named_tensors(entry.model))
     verify(program, entry, points)

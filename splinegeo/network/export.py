@@ -16,7 +16,10 @@ from ..ambient import TRACING
 from ..errors import CaptureError, InvalidInputError, SplineGeoError
 from .constants import KnownConstants
 from .entry import Entry
-from .operators import operator_name
+from .lowering import LOWERED, decompositions
+from .operators import base_name, operator_name
+from .refusal import require_no_places
+from .table import CURVED, JUMPING, KNOWN
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,11 @@ class Export:
     ----------
     program : torch.export.ExportedProgram
         Of the `Entry`.
-    is_of_these_weights : whether the module's code read values of its weights, which now stand in the graph as numbers
+    was_read : whether the module's code read values of its weights, which now stand in the graph as numbers
     """
 
     program: torch.export.ExportedProgram
-    is_of_these_weights: bool
+    was_read: bool
 
 
 def export(entry: Entry, input_shape: tuple[int, ...]) -> Export:
@@ -82,7 +85,8 @@ def _export_alone(entry: Entry, input_shape: tuple[int, ...]) -> Export:
             program = torch.export.export(traced, (example,), dynamic_shapes=({0: rows},), strict=False)
         _spell_out(program.graph)
         # The functional form, in which no operator writes into its input, is most of the time of a capture.
-        program = program if _is_functional(program.graph) else program.run_decompositions({})
+        if not _is_functional(program.graph):
+            program = program.run_decompositions(decompositions() if _asks_for_more(program) else {})
         return Export(program, constants.was_read)
     except SplineGeoError:
         raise
@@ -114,6 +118,19 @@ def _is_functional(graph: Graph) -> bool:
     """Whether every operator is one that stays as it is in functional form."""
     calls = (node.target for node in graph.nodes if node.op == "call_function")
     return all(operator_name(target) in _PLAIN for target in calls)
+
+
+def _asks_for_more(program: torch.export.ExportedProgram) -> bool:
+    """Whether an operator of the input is not in the table, and might be written with those that are."""
+    depends = dict.fromkeys(program.graph_signature.user_inputs, True)
+    asks = False
+    for node in program.graph.nodes:
+        if node.op == "call_function" and any(n.name in depends for n in node.all_input_nodes):
+            depends[node.name] = True
+            name = base_name(node.target)
+            asks |= name in LOWERED or name not in KNOWN | CURVED | JUMPING
+            require_no_places(node, depends)
+    return asks
 
 
 def _spell_out(graph: Graph) -> None:

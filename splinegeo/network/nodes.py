@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch.fx import Node, map_arg
 
+from .operators import base_name, operator_name
 from .program import Ref, Size
+from .table import KNOWN, SHAPED
 
 
 def is_activation(node: Node) -> bool:
@@ -64,6 +66,23 @@ def placeholder_for(node: Node) -> Ref | Size | int:
     return value if isinstance(value, int) else Ref(node.name)
 
 
-def operands_of(node: Node) -> Iterator[Any]:
-    """What stands for the results that a node uses."""
-    return (placeholder_for(n) for n in node.all_input_nodes)
+def origin_name(node: Node) -> str:
+    """The operator that the module calls, of which a node is a part: 'sort' for the maxima and minima that sort."""
+    for source in node.meta.get("from_node") or ():
+        name, own = base_name(source.target), operator_name(node.target)
+        return own if name in KNOWN and own in KNOWN else name
+    return operator_name(node.target)
+
+
+def sizes_of(value: Any) -> tuple[int | Size, ...]:
+    """The shape of a tensor under tracing, with sizes that depend on the number of rows."""
+    return tuple(Size(size.node.expr) if isinstance(size, torch.SymInt) else int(size) for size in value.shape)
+
+
+def shaped_call(node: Node) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """What makes a tensor of which the node's operand gave only the shape, such as `ones_like`: the call of `full`."""
+    value, name = node.meta["val"], operator_name(node.target)
+    sizes = list(sizes_of(value))
+    last: Any = node.args[-1]
+    number = SHAPED[name] if SHAPED[name] is not None else placeholder_for(last) if isinstance(last, Node) else last
+    return torch.ops.aten.full.default, (sizes, number), {"dtype": value.dtype, "device": value.device}

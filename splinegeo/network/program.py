@@ -12,8 +12,10 @@ from torch import Tensor
 
 from ..chunks import rows_at_once
 from .arguments import leaves, map_leaves
+from .magnitudes import magnitude
 from .maxima import MAXIMA, n_rounds, round_events, round_magnitudes, winners
-from .operators import BREAKS, COMPARISONS, CONVOLUTIONS, PRODUCTS, magnitude
+from .operators import events, has_events
+from .table import COMPARISONS, CONVOLUTIONS, PRODUCTS
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ class Program:
         (name, *others) = (n for n in step.inputs() if n in env)
         x = env[name]
         same_shape = tuple(x.shape[1:]) == self.unit_shapes[step.layer or 0]  # constants may widen it
-        elementwise = step.operator in BREAKS and not self.is_maximum(step) and same_shape
+        elementwise = has_events(step.operator) and not self.is_maximum(step) and same_shape
         if others or not elementwise or not _is_spare(name, step, env):
             self.execute(step, env, n_rows)
             result = env[step.name]
@@ -211,14 +213,14 @@ class Program:
         if step.operator in MAXIMA:
             return round_events(self._candidates(step, env, n_rows), round)
         args, kwargs = self.bind(step, env, n_rows)
-        return BREAKS[step.operator](torch.sub, *args, **kwargs)
+        return events(step.operator, torch.sub, args, kwargs)
 
     def event_magnitudes(self, step: Step, env: Environment, round: int = 0) -> Tensor:
         """(m,) magnitudes that enter the events, from an environment of magnitudes (1, ...)."""
         if step.operator in MAXIMA:
             return round_magnitudes(self._candidates(step, env, 1).abs(), round).reshape(-1)
         args, kwargs = self.bind(step, env, 1)
-        return BREAKS[step.operator](_add_magnitudes, *args, **kwargs).reshape(-1)
+        return events(step.operator, _add_magnitudes, args, kwargs).reshape(-1)
 
     def event_units(self, step: Step, n_events: int, device: torch.device) -> Tensor:
         """(m,) flat index of the unit that each event belongs to."""

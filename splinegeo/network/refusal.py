@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.fx import Graph, Node
+from torch.fx import Node
 
 from ..errors import CaptureError, InvalidInputError, NotPiecewiseAffineError
-from .nodes import enclosing, module_path, named_arguments, placeholder_for
-from .operators import is_piecewise_affine, operator_name, spoiler
+from .lowering import MOST_SORTED, WITH_PLACES
+from .nodes import enclosing, module_path, named_arguments, origin_name, placeholder_for
+from .operators import base_name, is_piecewise_affine, operator_name, spoiler
 from .precision import is_lazy
-from .program import Program, Size
+from .program import Size
+from .table import CURVED, JUMPING, KNOWN
 
 
 def require_capturable(model: nn.Module) -> None:
@@ -40,30 +41,52 @@ def require_capturable(model: nn.Module) -> None:
 def require_piecewise(node: Node, name: str, operands: list[bool], depends: Mapping[str, bool]) -> None:
     """Refuse a node that is not piecewise affine in those of its operands that depend on the input."""
     product = sum(operands) > 1 and is_piecewise_affine(name, [True] + [False] * (len(operands) - 1))
-    what, why = f"the product of two activations ('{name}')" if product else f"operator '{name}'", ""
+    called = origin_name(node)
+    what, why = f"the product of two activations ('{called}')" if product else f"operator '{called}'", ""
     if is_piecewise_affine(name, operands):
         problem = spoiler(name, named_arguments(node)) or _rounds(node)
         if problem is None:
             return
-        what, why = f"operator '{name}'", f" ({problem})"
+        what, why = f"operator '{called}'", f" ({problem})"
+    elif name in JUMPING and not product:
+        why = " (it jumps)"
+    elif name in WITH_PLACES:
+        why = f" in one piece of reasonable size (it sorts the batch, or more than {MOST_SORTED} numbers)"
     path = module_path(node)
     where = f" in module '{path}'" if path else ""
-    raise NotPiecewiseAffineError(f"{what}{where} is not piecewise affine{why}; {advice(node, depends)}")
+    known = "" if product or name in KNOWN | CURVED | JUMPING | WITH_PLACES else "known to be "
+    raise NotPiecewiseAffineError(f"{what}{where} is not {known}piecewise affine{why}; {advice(node, depends)}")
 
 
-def require_known_sizes(node: Node, rows: Any) -> None:
+def require_known_sizes(node: Node, rows: Size) -> None:
     """Refuse a call with a size that is no function of the number of rows alone."""
     for used in node.all_input_nodes:
         size = placeholder_for(used)
-        if isinstance(size, Size) and size.expression.free_symbols - rows.free_symbols:
+        if isinstance(size, Size) and size.expression.free_symbols - rows.expression.free_symbols:
             path = module_path(node)
             where = f" in module '{path}'" if path else ""
             raise CaptureError(f"a size that operator '{operator_name(node.target)}'{where} gets depends on the data")
 
 
+def require_no_places(node: Node, depends: Mapping[str, bool]) -> None:
+    """Refuse the use of positions that an order statistic was found at."""
+    source = node.args[0] if node.target is operator.getitem else None
+    if isinstance(source, Node) and base_name(source.target) in WITH_PLACES and node.args[1] != 0 and node.users:
+        raise places_refused(node, source, depends)
+
+
+def places_refused(node: Node, source: Node, depends: Mapping[str, bool]) -> NotPiecewiseAffineError:
+    """The sentence for the use of positions that a maximum was found at."""
+    return NotPiecewiseAffineError(
+        f"the positions that '{operator_name(source.target)}' in module '{module_path(node)}' returns are not "
+        f"piecewise affine; {advice(source, depends)}"
+    )
+
+
 def _rounds(node: Node) -> str | None:
     value = node.meta["val"]
-    if isinstance(value, Tensor) and not value.is_floating_point() and node.target is not operator.getitem:
+    is_number = isinstance(value, Tensor) and (value.is_floating_point() or value.is_complex())
+    if isinstance(value, Tensor) and not is_number and node.target is not operator.getitem:
         return f"its result is {str(value.dtype).removeprefix('torch.')}"
     return None
 
@@ -79,22 +102,3 @@ def advice(refused: Node, depends: Mapping[str, bool]) -> str:
                 if module not in entered_later:
                     return f"until='{module}' stops before it"
     return "no submodule ends before it"
-
-
-def require_rows(program: Program, graph: Graph) -> None:
-    """Refuse results without one row per point of the batch, if they are needed at a nonlinearity or after it."""
-    tensors = {node.name: node for node in graph.nodes if isinstance(node.meta.get("val"), Tensor)}
-    rows = tensors[program.input].meta["val"].shape[0].node.expr
-    live = {program.input}
-    for step in program.steps:
-        live.add(step.name)
-        for name in sorted(live & tensors.keys()) if step.layer is not None else ():
-            shape = tensors[name].meta["val"].shape
-            if not (shape and isinstance(shape[0], torch.SymInt) and shape[0].node.expr == rows):
-                origin, path = operator_name(tensors[name].target), module_path(tensors[name])
-                where = f" in module '{path}'" if path else ""
-                raise CaptureError(
-                    f"the result of operator '{origin}'{where}, of shape {tuple(shape)}, meets the nonlinearity "
-                    f"'{step.operator}' without one row for each point of the batch in its first dimension"
-                )
-        live.difference_update(step.last_uses)

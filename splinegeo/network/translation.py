@@ -11,15 +11,28 @@ import torch
 from torch import Tensor
 from torch.fx import Graph, Node
 
-from ..errors import InvalidInputError, NonFiniteError, NotPiecewiseAffineError
+from ..errors import CaptureError, InvalidInputError, NonFiniteError
+from .arguments import leaves
+from .constants import named_tensors
 from .entry import Entry
 from .export import export
 from .maxima import MAXIMA
-from .nodes import call_arguments, is_activation, is_within, module_path, operands_of, within_model
+from .nodes import (
+    call_arguments,
+    is_activation,
+    is_within,
+    module_path,
+    origin_name,
+    shaped_call,
+    sizes_of,
+    within_model,
+)
 from .operators import REWRITTEN, is_affine, operator_name
 from .precision import as_double
 from .program import Program, Ref, Size, Step
-from .refusal import advice, require_known_sizes, require_piecewise, require_rows
+from .refusal import places_refused, require_known_sizes, require_piecewise
+from .rows import batch_first
+from .table import SHAPED
 
 
 @dataclass(frozen=True)
@@ -32,14 +45,14 @@ class Architecture:
     constant_steps : steps that compute constants from weights, run once per binding
     sources : for each weight of the graph, its name in the module
     lifted : tensors that stand in the code itself and never change
-    is_of_these_weights : whether numbers that were read from the weights stand in the operators
+    was_read : whether numbers that were read from the weights stand in the operators
     """
 
     program: Program
     constant_steps: tuple[Step, ...]
     sources: Mapping[str, str]
     lifted: Mapping[str, Tensor]
-    is_of_these_weights: bool
+    was_read: bool
 
     def bind(self, weights: Mapping[str, Tensor]) -> Program:
         """The program with weights, by the names that they have in the module, in float64 on the CPU."""
@@ -79,83 +92,115 @@ def translate(entry: Entry, input_shape: tuple[int, ...]) -> Architecture:
     if last is None:
         entry.n_calls -= 1
         return translate(entry, input_shape)
-    return _translate(exported.program.graph, last, input_name, sources, lifted, exported.is_of_these_weights)
+    translator = _Translator(exported.program.graph, input_name)
+    found = Architecture(*translator.run(last), sources, lifted, exported.was_read)
+    program = found.program
+    if not translator.has_rows:
+        bound = found.bind(named_tensors(entry.model))
+        program = replace(batch_first(bound, translator.shapes, translator.rows), constants={})
+    return replace(found, program=replace(program, steps=_with_last_uses(program.steps, program.output)))
 
 
-def _translate(
-    graph: Graph,
-    last: Node,
-    input_name: str,
-    sources: Mapping[str, str],
-    lifted: Mapping[str, Tensor],
-    is_of_these_weights: bool,
-) -> Architecture:
-    """Sort the nodes of an exported graph into constant, affine and piecewise-affine steps."""
-    depends: dict[str, bool] = {}
-    constant_steps: list[Step] = []
-    steps: list[Step] = []
-    layer_names, unit_shapes = _LayerNames(), []
-    row_constants: dict[str, Step] = {}
-    rows = next(node for node in graph.nodes if node.name == input_name).meta["val"].shape[0].node.expr
-    for node in graph.nodes:
-        if node.op == "placeholder":
-            depends[node.name] = node.name == input_name
-            continue
-        if node.op == "output":
-            break
-        value = node.meta.get("val")
-        if not isinstance(value, Tensor | tuple | list):
-            continue  # assertions do nothing; sizes are filled in where they are used
-        layer = None
-        operands = [depends[n.name] for n in node.all_input_nodes if n.name in depends]
-        depends[node.name] = any(operands)
-        name = operator_name(node.target)
-        require_known_sizes(node, rows)
-        if any(operands):
-            require_piecewise(node, name, operands, depends)
-        if any(operands) and not is_affine(name, operands):
-            layer = len(layer_names)
-            layer_names.add(module_path(node), name, is_activation(node))
-            value = value[0] if isinstance(value, tuple | list) else value
-            unit_shapes.append(tuple(value.shape[1:]))
-        step = Step(node.name, name, _target(node, depends), *call_arguments(node), module_path(node), layer)
-        if any(operands) or node is last:
-            steps.append(step)
-        elif any(_is_row_dependent(leaf, row_constants) for leaf in operands_of(node)):
-            row_constants[node.name] = step
-        else:
-            constant_steps.append(step)
-        if node is last:
-            break
-    program = Program(
-        steps=_with_last_uses(steps, last.name),
-        constants={},
-        input=input_name,
-        output=last.name,
-        layer_names=tuple(layer_names),
-        unit_shapes=tuple(unit_shapes),
-        row_constants=row_constants,
-    )
-    require_rows(program, graph)
-    return Architecture(program, tuple(constant_steps), sources, lifted, is_of_these_weights)
+class _Translator:
+    """Sorts the nodes of an exported graph into constant, affine and piecewise-affine steps."""
 
+    def __init__(self, graph: Graph, input_name: str) -> None:
+        self._graph, self._input = graph, input_name
+        (source,) = (node for node in graph.nodes if node.name == input_name)
+        n_rows = source.meta["val"].shape[0]
+        if isinstance(n_rows, int):
+            raise CaptureError(
+                "an operator of PyTorch that the module calls is followed for one size of the batch only"
+            )
+        self.rows = Size(n_rows.node.expr)
+        self.shapes: dict[str, tuple[Any, ...]] = {}
+        self._depends: dict[str, bool] = {}
+        self._steps: list[Step] = []
+        self._constant_steps: list[Step] = []
+        self._row_constants: dict[str, Step] = {}
+        self._layer_names, self._unit_shapes = _LayerNames(), list[tuple[int, ...]]()
 
-def _target(node: Node, depends: Mapping[str, bool]) -> Any:
-    """What to call: of a maximum that also returns where it was found, only the values."""
-    if operator_name(node.target) in REWRITTEN:
-        return REWRITTEN[operator_name(node.target)]
-    if operator_name(node.target) in MAXIMA and isinstance(node.meta["val"], tuple | list):
-        return _Values(node.target)
-    source = node.args[0] if operator_name(node.target) == "getitem" else None
-    if not (isinstance(source, Node) and operator_name(source.target) in MAXIMA):
-        return node.target
-    if node.args[1] != 0:
-        path = module_path(node)
-        raise NotPiecewiseAffineError(
-            f"the positions that '{operator_name(source.target)}' in module '{path}' returns are not piecewise "
-            f"affine; {advice(source, depends)}"
+    def run(self, last: Node) -> tuple[Program, tuple[Step, ...]]:
+        """The program up to a node, and the steps that compute its constants."""
+        for node in self._graph.nodes:
+            if node.op == "placeholder":
+                self._depends[node.name] = node.name == self._input
+                self._note_shape(node)
+            elif isinstance(node.meta.get("val"), Tensor | tuple | list):
+                self._add(node, is_last=node is last)
+                self._note_shape(node)
+            if node is last:
+                break
+        program = Program(
+            steps=tuple(self._steps),
+            constants={},
+            input=self._input,
+            output=last.name,
+            layer_names=tuple(self._layer_names),
+            unit_shapes=tuple(self._unit_shapes),
+            row_constants=self._row_constants,
         )
-    return _same
+        return program, tuple(self._constant_steps)
+
+    def _note_shape(self, node: Node) -> None:
+        value = node.meta["val"]
+        if isinstance(value, tuple | list) and operator_name(node.target) in MAXIMA:
+            value = value[0]
+        if isinstance(value, Tensor):
+            self.shapes[node.name] = sizes_of(value)
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether every result that depends on the input has one row for each point in its first dimension."""
+        return all(
+            bool(shape)
+            and isinstance(shape[0], Size)
+            and shape[0] == self.rows
+            and not any(isinstance(size, Size) for size in shape[1:])
+            for name, shape in self.shapes.items()
+            if self._depends.get(name)
+        )
+
+    def _add(self, node: Node, is_last: bool) -> None:
+        """One call; assertions have no value, and sizes are filled in where they are used."""
+        name = operator_name(node.target)
+        operands = [self._depends[n.name] for n in node.all_input_nodes if n.name in self._depends]
+        require_known_sizes(node, self.rows)
+        shaped = name in SHAPED
+        depends = any(operands) and not shaped
+        self._depends[node.name] = depends
+        layer = self._layer(node, name, operands) if depends else None
+        target, args, kwargs = shaped_call(node) if shaped else (self._target(node, name), *call_arguments(node))
+        step = Step(node.name, name, target, args, kwargs, module_path(node), layer)
+        if depends or is_last:
+            self._steps.append(step)
+        elif any(_is_row_dependent(leaf, self._row_constants) for leaf in leaves((args, kwargs))):
+            self._row_constants[node.name] = step
+        else:
+            self._constant_steps.append(step)
+
+    def _layer(self, node: Node, name: str, operands: list[bool]) -> int | None:
+        """The index of a nonlinearity, None for an affine operator; everything else is refused."""
+        require_piecewise(node, name, operands, self._depends)
+        if is_affine(name, operands):
+            return None
+        self._layer_names.add(module_path(node), origin_name(node), is_activation(node))
+        value = node.meta["val"]
+        self._unit_shapes.append(tuple((value[0] if isinstance(value, tuple | list) else value).shape[1:]))
+        return len(self._layer_names) - 1
+
+    def _target(self, node: Node, name: str) -> Any:
+        """What to call: of a maximum that also returns where it was found, only the values."""
+        if name in REWRITTEN:
+            return REWRITTEN[name]
+        if name in MAXIMA and isinstance(node.meta["val"], tuple | list):
+            return _Values(node.target)
+        source = node.args[0] if name == "getitem" else None
+        if not (isinstance(source, Node) and operator_name(source.target) in MAXIMA):
+            return node.target
+        if node.args[1] != 0:
+            raise places_refused(node, source, self._depends)
+        return _same
 
 
 @dataclass(frozen=True)
@@ -205,7 +250,7 @@ def _is_row_dependent(leaf: Any, row_constants: Mapping[str, Step]) -> bool:
     return isinstance(leaf, Size) or (isinstance(leaf, Ref) and leaf.name in row_constants)
 
 
-def _with_last_uses(steps: list[Step], output: str) -> tuple[Step, ...]:
+def _with_last_uses(steps: tuple[Step, ...], output: str) -> tuple[Step, ...]:
     """Mark for each step which results it is the last to need."""
     seen = {output}
     marked = []

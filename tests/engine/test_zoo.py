@@ -60,8 +60,10 @@ class Patterns(TorchDispatchMode):
             return [_winner(x if name == "amax" else -x, args[1])]
         if name in ("max", "min") and overload.startswith("dim"):
             return [result[1]]
-        if name.startswith(("max_pool", "adaptive_max_pool")):
+        if name.startswith(("max_pool", "adaptive_max_pool")) or name in ("sort", "cummax", "cummin"):
             return [result[1]]
+        if name == "linalg_vector_norm":
+            return [x > 0, *([] if args[1] == 1 else [_winner(x.abs(), args[2])])]
         return []
 
     def codes(self):
@@ -105,6 +107,9 @@ def grid(part):
 
 # Of these a close relative is among the fast tests.
 RELATIVES = {
+    "sorted",
+    "running extremes",
+    "sums of magnitudes",
     "functional rrelu",
     "relu6 module",
     "clamp from above",

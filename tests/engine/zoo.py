@@ -173,6 +173,16 @@ def _in_place(h):
     return 2 * h.relu_()
 
 
+def _written_into_slices(h):
+    h = h.relu() + 0
+    h[:, :4] -= 1
+    h[:, ::2] *= 2
+    filled = h.new_zeros(h.shape[0], 6)
+    filled[:, 1:5] = h[:, 2:]
+    filled[:, [0, 5]] = h.abs()[:, :2]
+    return filled.relu()
+
+
 def _shuffled(h):
     h = h.view(-1, 2, 3).permute(0, 2, 1).transpose(1, 2)[:, :, [2, 0, 1]]
     a, b = h.reshape(h.size(0), -1).chunk(2, dim=1)
@@ -428,6 +438,15 @@ ZOO = {
         3,
     ),
     "casts": (lambda: between(lambda h: F.relu(h.to(h.dtype).to("cpu").double())), PLANE, 3),
+    "sorted in pairs": (lambda: between(lambda h: h.view(-1, 3, 2).sort(-1)[0].flatten(1)), PLANE, 3),
+    "sorted": (lambda: between(lambda h: h.sort(dim=1, descending=True).values), PLANE, 3),
+    "running extremes": (lambda: between(lambda h: h.cummax(1)[0] - h.cummin(1).values), PLANE, 3),
+    "sums of magnitudes": (
+        lambda: between(lambda h: torch.cat([h.norm(1, 1, True), h.norm(torch.inf, 1, True), F.relu(h[:, 2:])], 1)),
+        PLANE,
+        3,
+    ),
+    "written into slices": (lambda: between(_written_into_slices), PLANE, 3),
     "LeNet": (LeNet, IMAGE, 1.5),
     "pre-activation ResNet": (lambda: PreActivationResNet(False), (1, 4, 4), 1),
     "pre-activation ResNet with batch norm": (lambda: with_statistics(PreActivationResNet(True)), (1, 4, 4), 0.5),

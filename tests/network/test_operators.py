@@ -4,9 +4,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from splinegeo.network.lowering import comparators, ordered
+from splinegeo.network.magnitudes import magnitude
 from splinegeo.network.maxima import MAXIMA, n_rounds, round_events, winners
-from splinegeo.network.operators import BREAKS, REWRITTEN, is_affine, is_piecewise_affine, magnitude, spoiler
+from splinegeo.network.operators import REWRITTEN, events, is_affine, is_piecewise_affine, spoiler
 from splinegeo.network.precision import InDouble
+from splinegeo.network.splines import ACTIVATIONS
 
 DOUBLE = torch.float64
 ELEMENTWISE = {
@@ -31,10 +34,68 @@ ELEMENTWISE = {
 def test_functions_are_affine_exactly_between_the_zeros_of_their_events(name):
     function, options = ELEMENTWISE[name]
     x = torch.linspace(-8, 8, 3201, dtype=DOUBLE)[:, None] + 1 / 777  # no break on the grid
-    signs = BREAKS[name](torch.sub, x, *options).sign()
+    signs = events(name, torch.sub, (x, *options), {}).sign()
     bends = function(x, *options).diff(dim=0).diff(dim=0)[:, 0].abs() > 1e-9
     assert bends.any()
     assert torch.equal(bends, (signs[:-2] != signs[2:]).any(dim=1))
+
+
+# One call of PyTorch's own kernel for each row of the table.
+KERNELS = {
+    **{name: (function, options) for name, (function, options) in ELEMENTWISE.items() if name in ACTIVATIONS},
+    "hardsigmoid": (F.hardsigmoid, ()),
+    "rrelu": (F.rrelu, (0.2, 0.4)),
+    "rrelu_with_noise": (lambda x, noise, low, high: F.rrelu(x, low, high), (None, 0.2, 0.4)),
+    "_prelu_kernel": (lambda x, slope: torch.where(x > 0, x, slope * x), (torch.tensor([0.3], dtype=DOUBLE),)),
+    "prelu": (F.prelu, (torch.tensor([-0.3], dtype=DOUBLE),)),
+    "clip": (torch.clip, (None, 0.75)),
+    "clamp": (torch.clamp, (torch.tensor([0.5], dtype=DOUBLE), torch.tensor([-0.25], dtype=DOUBLE))),
+    "hardshrink": (F.hardshrink, (0.75,)),
+    "sign": (torch.sign, ()),
+    "threshold": (F.threshold, (0.5, -0.25)),
+    "elu": (F.elu, (1.5,)),
+    "celu": (F.celu, (0.5,)),
+    "gelu": (F.gelu, ()),
+    "silu": (F.silu, ()),
+    "mish": (F.mish, ()),
+    "softplus": (F.softplus, ()),
+    "sigmoid": (torch.sigmoid, ()),
+    "log_sigmoid": (F.logsigmoid, ()),
+    "log_sigmoid_forward": (F.logsigmoid, ()),
+    "hardswish": (F.hardswish, ()),
+    "tanh": (torch.tanh, ()),
+    "erf": (torch.erf, ()),
+}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_every_row_is_pytorchs_own_function(name):
+    function, options = KERNELS[name]
+    row, x = ACTIVATIONS[name], torch.linspace(-8, 8, 3201, dtype=DOUBLE)[:, None] + 1 / 777
+    values = function(x, *options)
+    slopes = (values.diff(dim=0) / x.diff(dim=0)).abs()
+    if row.is_smooth:
+        assert (slopes <= row.stretch(*options) + 1e-9).all()
+        assert (values.diff(n=2, dim=0).abs() > 1e-9).sum() > 200
+        return
+    spline = row.spline(*options)
+    torch.testing.assert_close(spline(x), values, rtol=1e-14, atol=1e-14)
+    if spline.jump is None:
+        assert (slopes <= row.stretch(*options) + 1e-9).all()
+    else:
+        level, before, after = spline.jump
+        around = function(torch.tensor([[level - 1e-9], [level + 1e-9]], dtype=DOUBLE), *options)
+        torch.testing.assert_close(around[:, 0], torch.tensor([before, after], dtype=DOUBLE), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 8, 13])
+def test_comparators_sort(n):
+    x = torch.randn(50, n).mul(2).round()  # with ties
+    expected = x.sort(1)[0]
+    torch.testing.assert_close(torch.stack(ordered(x, 1, list(range(n))), 1), expected)
+    for rank in range(n):
+        torch.testing.assert_close(ordered(x, -1, [rank])[0], expected[:, rank])
+    assert len(list(comparators(n))) <= n * (n - 1) // 2
 
 
 @pytest.mark.parametrize("name", ["hardsigmoid", "rrelu"])
@@ -138,7 +199,8 @@ def test_products_are_affine_in_one_operand_only():
     ("name", "arguments", "reason"),
     [
         ("div", {"rounding_mode": "trunc"}, "jumps"),
-        ("threshold", {"threshold": 0.0, "value": 1.0}, "jumps from 1.0 to 0.0"),
+        ("threshold", {"self": None, "threshold": 0.0, "value": 1.0}, "jumps from 1.0 to 0.0"),
+        ("hardshrink", {"self": None, "lambd": 0.5}, "jumps from -0.5 to 0.0"),
         ("native_dropout", {"p": 0.5, "train": True}, "random"),
         ("dropout", {"p": 0.5, "train": True}, "random"),
         ("rrelu", {"training": True}, "random"),
@@ -153,7 +215,7 @@ def test_arguments_that_spoil_an_operator(name, arguments, reason):
     ("name", "arguments"),
     [
         ("div", {}),
-        ("threshold", {"threshold": 0.5, "value": 0.5}),
+        ("threshold", {"self": None, "threshold": 0.5, "value": 0.5}),
         ("dropout", {"p": 0.5, "train": False}),
         ("native_dropout", {"p": 0.0, "train": True}),
         ("rrelu", {}),
