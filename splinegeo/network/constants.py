@@ -23,6 +23,8 @@ from ..errors import CaptureError
 
 # Functions that take values out of tensors without a call that the dispatcher would see.
 _READERS = frozenset({"tolist", "numpy", "__array__"})
+# Networks are asked at finite points, and refused where their values overflow: what code checks is then known.
+_OF_FINITE_NUMBERS = {"isnan": False, "isinf": False, "isposinf": False, "isneginf": False, "isfinite": True}
 
 
 class KnownConstants(TorchFunctionMode):
@@ -42,7 +44,7 @@ class KnownConstants(TorchFunctionMode):
     def introduce(self, module: nn.Module) -> None:
         """Tell the traced stand-ins of weights and buffers which real tensors they stand for."""
         for name, tensor in named_tensors(module).items():
-            if isinstance(tensor, FakeTensor) and name in self._values:
+            if name in self._values:
                 _remember(tensor, self._values[name])
 
     def __torch_function__(
@@ -51,6 +53,8 @@ class KnownConstants(TorchFunctionMode):
         """Call `function` for the graph and, on constants, for real."""
         kwargs = kwargs or {}
         name = getattr(function, "__name__", "")
+        if name in _OF_FINITE_NUMBERS:
+            return _remember(function(*args, **kwargs), _OF_FINITE_NUMBERS[name])
         tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, Tensor | torch.SymInt)]
         if not all(isinstance(tensor, Tensor) and self._is_known(tensor) for tensor in tensors):
             self._forget(name, args)
@@ -59,8 +63,8 @@ class KnownConstants(TorchFunctionMode):
             return function(*args, **kwargs)
         with _watching() as seen:
             real = function(*pytree.tree_map(_real, args), **pytree.tree_map(_real, kwargs))
-        if seen.is_random:
-            return function(*args, **kwargs)
+        if seen.is_random:  # a generator in the code makes the same numbers every time
+            return function(*args, **kwargs) if kwargs.get("generator") is None else real
         is_tensor = any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(real))
         if tensors and (seen.reads or name in _READERS):
             self.was_read = True
@@ -69,13 +73,14 @@ class KnownConstants(TorchFunctionMode):
             return function(*args, **kwargs)
         traced = function(*args, **kwargs)
         for leaf, value in zip(pytree.tree_leaves(traced), pytree.tree_leaves(real), strict=True):
-            if isinstance(leaf, FakeTensor):
-                _remember(leaf, value)
+            _remember(leaf, value)
         return traced
 
     def _is_known(self, tensor: Tensor) -> bool:
         real = _real(tensor)
-        return real is not None and real.untyped_storage()._cdata not in self._overwritten
+        if real is None or torch._C._functorch.is_functorch_wrapped_tensor(real):
+            return False
+        return real.untyped_storage()._cdata not in self._overwritten
 
     def _forget(self, name: str, args: tuple[Any, ...]) -> None:
         """What an activation is written into is a constant no more, nor are other views of it."""
@@ -92,8 +97,14 @@ def named_tensors(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def _remember(traced: Any, real: Any) -> None:
-    traced.known_value = real
+def _remember(traced: Any, real: Any) -> Any:
+    """Note the value of a traced tensor: a tensor, or a number that all its entries have."""
+    if isinstance(traced, FakeTensor):
+        if not isinstance(real, Tensor):
+            with _disable_current_modes():
+                real = torch.full([size if isinstance(size, int) else 2 for size in traced.shape], real)
+        traced.known_value = real  # type: ignore[attr-defined]
+    return traced
 
 
 def _real(leaf: Any) -> Any:

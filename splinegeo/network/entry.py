@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -137,8 +137,9 @@ def enter(model: Any, until: str | None = None, output: OutputPath = None, input
     require_capturable(inner)
     if held and inputs:
         raise InvalidInputError("inputs= is given for a functools.partial that holds inputs already")
-    until = None if until is None else plain_name(until)
-    if until is not None and until not in dict(inner.named_modules(remove_duplicate=False)):
+    names = dict(inner.named_modules(remove_duplicate=False))
+    until = None if until is None else plain_name(until, names)
+    if until is not None and until not in names:
         raise InvalidInputError(f"the model has no submodule '{until}'; it has {_some_names(inner)}")
     copied = double_copy(inner)
     unwrap_parts(copied)
@@ -188,9 +189,10 @@ def unwrap_parts(model: nn.Module) -> None:
             unwrap_parts(child)
 
 
-def plain_name(name: str) -> str:
-    """A name without the parts that wrappers put into it."""
-    return ".".join(part for part in name.split(".") if part != "_orig_mod")
+def plain_name(name: str, known: Container[str] = ()) -> str:
+    """A name without the parts that wrappers put into it, if it is not one of the known names as it is."""
+    plain = ".".join(part for part in name.split(".") if part != "_orig_mod")
+    return plain if plain in known else plain.removeprefix("module.")
 
 
 def _places(inputs: Inputs) -> tuple[dict[int, Any], dict[str, Any]]:

@@ -212,6 +212,7 @@ _OWN: dict[Any, Callable[..., Any]] = {
     aten.cummin.default: _in_reach(_running(torch.minimum)),
     aten.linalg_vector_norm.default: _vector_norm,
     aten.instance_norm.default: _instance_norm,
+    aten.nan_to_num.default: lambda x, *_: x.clone(),
     aten.rnn_relu.input: _rnn_relu,
     # For constant grids; PyTorch has no derivative of it for forward mode.
     **get_decompositions([aten.grid_sampler_2d]),

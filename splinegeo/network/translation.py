@@ -241,8 +241,9 @@ def _last_node(graph: Graph, entry: Entry, outputs: Sequence[Any]) -> Node | Non
     if len(outputs) != 1 or outputs[0] not in tensors:
         what = f"submodule '{entry.until}'" if entry.until else "the model"
         raise InvalidInputError(f"{what} must return one tensor: name it with output=, or a submodule with until=")
-    if not any(isinstance(size, torch.SymInt) for size in tensors[outputs[0]].meta["val"].shape):
-        raise InvalidInputError("the model must return one row for each input of a batch")
+    shape = tensors[outputs[0]].meta["val"].shape
+    if not shape or not isinstance(shape[0], torch.SymInt):
+        raise InvalidInputError("the model must return one row for each input of a batch, in its first dimension")
     return tensors[outputs[0]]
 
 

@@ -223,6 +223,39 @@ def test_wrappers_change_nothing(name):
     assert part.check(wrapped).ok
 
 
+@pytest.mark.parametrize("wrap", [nn.DataParallel, partial(torch.compile, backend="eager")])
+def test_names_inside_wrappers(wrap):
+    """Whoever has a wrapped model has its names."""
+    model = plain()
+    wrapped = wrap(model).eval()
+    (prefix,) = {name.partition(".")[0] for name in wrapped.state_dict()}
+    assert count(wrapped, until=f"{prefix}.last") == count(model, until="last")
+    (part,) = sg.compute_partitions(wrapped, SQUARE, states=[wrapped.state_dict()])
+    assert part.n_regions == count(model)
+
+
+def _guarded(m, x):
+    h = m.first(x).relu()
+    if h.isnan().any() or not torch.isfinite(h).all():
+        raise FloatingPointError("never at a finite point")
+    return m.last(torch.nan_to_num(h)).relu()
+
+
+def _many_at_once(m, x):
+    weights = torch.stack([m.first.weight, m.first.weight.flip(0)])
+    return torch.func.vmap(lambda weight: F.relu(x @ weight.T))(weights).sum(0)
+
+
+def _shuffled(m, x):
+    return m.last(m.first(x)[:, torch.randperm(12, generator=torch.Generator().manual_seed(0))]).relu()
+
+
+@pytest.mark.parametrize("forward", [_guarded, _many_at_once, _shuffled])
+def test_what_code_does_on_the_way(forward):
+    model = Idiom(forward)
+    assert sg.compute_partition(model, SQUARE).check(model).ok
+
+
 def test_a_hook_may_keep_what_it_sees():
     seen, model = [], plain()
     model.last.register_forward_hook(lambda module, args, out: seen.append(out.detach().cpu().numpy()))
