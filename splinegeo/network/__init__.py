@@ -1,6 +1,6 @@
 """From a torch module to a verified list of affine and piecewise-affine operators; knows no polygon."""
 
-from .captured import Network as Captured  # noqa: F401
+from .captured import Network as Captured  # noqa: F401 - the public one; the engine calls a program a network
 from .captured import capture as capture
 from .captured import module_of as module_of
 from .captured import network_of as network_of

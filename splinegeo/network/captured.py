@@ -117,7 +117,8 @@ class Network:
         """
         module = copy.deepcopy(self.module)
         load_weights(module.model, state)
-        return _bound(module, self.architecture, self.points)
+        was_read = self.architecture.was_read
+        return _bound(module, translate(module, self.input_shape) if was_read else self.architecture, self.points)
 
     def require_shape(self, input_shape: tuple[int, ...]) -> None:
         """Refuse inputs of another shape than those that the network was captured for."""
@@ -199,8 +200,6 @@ def translated(
 
 def _bound(entry: Entry, architecture: Architecture, points: Tensor) -> Network:
     """A network with the weights that its module has, compared with the module."""
-    if architecture.was_read:
-        architecture = translate(entry, tuple(points.shape[1:]))
     program = architecture.bind(named_tensors(entry.model))
     verify(program, entry, points)
     return Network(entry, architecture, program, points)
