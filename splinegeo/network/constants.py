@@ -60,6 +60,10 @@ class KnownConstants(TorchFunctionMode):
             self._forget(name, args)
             if name in ("numpy", "__array__"):
                 return _unreadable(args[0])
+            if name == "__getitem__":
+                args = (args[0], self._without_masks(args[1]))
+            elif name == "repeat_interleave":
+                kwargs = {**kwargs, **self._repeated(args, kwargs)}
             return function(*args, **kwargs)
         with _watching() as seen:
             real = function(*pytree.tree_map(_real, args), **pytree.tree_map(_real, kwargs))
@@ -75,6 +79,25 @@ class KnownConstants(TorchFunctionMode):
         for leaf, value in zip(pytree.tree_leaves(traced), pytree.tree_leaves(real), strict=True):
             _remember(leaf, value)
         return traced
+
+    def _without_masks(self, index: Any) -> Any:
+        """An index in which constant masks, whose sums would be sizes, are the places that they select."""
+        places: list[Any] = []
+        for part in index if isinstance(index, tuple) else (index,):
+            is_mask = isinstance(part, Tensor) and part.dtype is torch.bool and part.ndim and self._is_known(part)
+            with _disable_current_modes():
+                places += _real(part).nonzero(as_tuple=True) if is_mask else (part,)
+            self.was_read |= bool(is_mask)
+        return tuple(places)
+
+    def _repeated(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, int]:
+        """The size of the result, where constants say how often each entry is repeated."""
+        repeats = kwargs.get("repeats", args[1] if len(args) > 1 else None)
+        if not isinstance(repeats, Tensor) or repeats.ndim == 0 or not self._is_known(repeats):
+            return {}
+        self.was_read = True
+        with _disable_current_modes():
+            return {"output_size": int(_real(repeats).sum())}
 
     def _is_known(self, tensor: Tensor) -> bool:
         real = _real(tensor)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .maxima import MAXIMA
-from .splines import ACTIVATIONS
+from .splines import ACTIVATIONS, is_infinite
 from .table import AFFINE, COMPARISONS, SLOPED, In
 
 Difference = Callable[[Any, Any], Tensor]
@@ -65,11 +65,13 @@ def events(name: str, minus: Difference, args: tuple[Any, ...], kwargs: dict[str
         bounds = [kwargs.get("min", low), kwargs.get("max", high)]
         if all(isinstance(bound, Tensor) for bound in bounds):  # where they swap, the upper one takes over
             return _side_by_side(*(minus(x, bound) for bound in bounds), minus(*bounds))
-        levels: tuple[Any, ...] = tuple(bound for bound in bounds if bound is not None)
+        levels: tuple[Any, ...] = tuple(bound for bound in bounds if bound is not None and not is_infinite(bound))
     else:
         levels = ACTIVATIONS[name].breaks(*others, **kwargs)
     if len(levels) == 1 and not isinstance(levels[0], Tensor) and levels[0] == 0:
         return x.reshape(len(x), -1)
+    if not levels:  # it bounds nothing
+        return minus(x, 0.0).reshape(len(x), -1)
     return _side_by_side(*(minus(x, level) for level in levels))
 
 

@@ -99,6 +99,11 @@ class Activation:
         return self.lipschitz(*args) if self.make is None else self.make(*args, **kwargs).stretch
 
 
+def is_infinite(bound: Number) -> bool:
+    """Whether a bound bounds nothing."""
+    return isinstance(bound, float) and abs(bound) == inf
+
+
 def _leaky(slope: Number = 0.01) -> Spline:
     return Spline((0.0,), ((slope, 0.0), (1.0, 0.0)))
 
@@ -108,7 +113,10 @@ def _random_leaky(lower: float = 1 / 8, upper: float = 1 / 3, *_: Any) -> Spline
 
 
 def _bounded(low: Number = None, high: Number = None) -> Spline:
-    """Between two bounds, either of which may be missing; crossed bounds leave the upper one."""
+    """Between two bounds, either of which may be missing or infinite; crossed bounds leave the upper one."""
+    low, high = (None if is_infinite(bound) else bound for bound in (low, high))
+    if low is None and high is None:
+        return Spline((), ((1.0, 0.0),))
     if low is None:
         return Spline((high,), ((1.0, 0.0), (0.0, high)))
     if high is None:

@@ -289,6 +289,7 @@ ZOO = {
     "relu6 module": (lambda: nn.Sequential(nn.Linear(2, 5), nn.ReLU6(), nn.Linear(5, 2)), PLANE, 8),
     "clamp to an interval": (lambda: between(lambda h: h.clamp(-0.5, 0.5)), PLANE, 3),
     "clamp from above": (lambda: between(lambda h: torch.clamp(h, max=0.3)), PLANE, 3),
+    "bounds at infinity": (lambda: between(lambda h: F.hardtanh(h.clamp(-torch.inf, 0.5), -0.5, torch.inf)), PLANE, 3),
     "clip to tensors": (lambda: between(_clip_to_tensors), PLANE, 3),
     "clamp to activations": (lambda: between(lambda h: torch.clamp(h, h.roll(1, 1), h.roll(2, 1))), PLANE, 3),
     "maximum of two activations": (lambda: between(lambda h: torch.maximum(h, h.roll(1, 1) - 0.5)), PLANE, 3),

@@ -81,6 +81,11 @@ READ = {
     "NumPy": (lambda h: h * 3, lambda m, h: h * float(m.mask.numpy().sum())),
     "a count": (lambda h: h[:, :3].repeat(1, 4), lambda m, h: h[:, : int(m.mask.sum())].repeat(1, 4)),
     "equality": (lambda h: -h, lambda m, h: -h if torch.equal(m.mask, m.mask.clone()) else h),
+    "a mask among indices": (lambda h: h[:, [0, 1, 2] * 4], lambda m, h: h[:, m.mask].repeat(1, 4)),
+    "repeated as constants say": (
+        lambda h: h[:, [0, 0, 1, 1, 2, 2]].repeat(1, 2),
+        lambda m, h: h[:, :3].repeat_interleave(m.mask[:3] + 1, dim=1).repeat(1, 2),
+    ),
     "unique values": (lambda h: h / 2, lambda m, h: h / len(m.mask.int().unique())),
 }
 
