@@ -118,7 +118,9 @@ OTHERS = {
     "median": lambda h: h.median(1, keepdim=True)[0],
     "resized with antialias": lambda h: F.interpolate(h.view(-1, 1, 2, 4), (1, 2), mode="bilinear", antialias=True),
     "bicubic": lambda h: F.interpolate(h.view(-1, 1, 2, 4), (3, 5), mode="bicubic"),
-    "sampled at a grid": lambda h: F.grid_sample(h.view(-1, 1, 2, 4), GRID.expand(h.shape[0], -1, -1, -1)),
+    "sampled at a grid": lambda h: F.grid_sample(
+        h.view(-1, 1, 2, 4), GRID.expand(h.shape[0], -1, -1, -1), align_corners=False
+    ),
     "two-dimensional Fourier": lambda h: torch.fft.ifft2(torch.fft.fft2(h.view(-1, 2, 4)).roll(1, 2)).real,
 }
 

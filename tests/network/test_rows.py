@@ -152,7 +152,7 @@ def test_recurrent_networks_of_pytorch():
     ("mix", "operator"),
     [
         (lambda m, x: second(second(steps(m, x)).cumsum(1)).relu(), "cumsum"),
-        (lambda m, x: (second(steps(m, x)) + steps(m, x).mean((0, 1))).relu(), "mean"),
+        (lambda m, x: second((second(steps(m, x)) + steps(m, x).mean((0, 1))).relu()), "mean"),
         (lambda m, x: folded(steps(m, x)).roll(1, 0).relu(), "roll"),
         (lambda m, x: (m.first(x) @ m.first(x).new_ones(12, 1) + m.first(x)[:, :1].T).relu(), "add"),
     ],
