@@ -80,7 +80,7 @@ def test_other_weights_are_bound(network):
         equal(part, sg.compute_partition(mlp(seed), SQUARE))
         equal(part, sg.compute_partition(network.bind(mlp(seed).state_dict()), SQUARE))
     equal(sg.compute_partition(network, SQUARE), sg.compute_partition(mlp(), SQUARE))
-    with pytest.raises(sg.InvalidInputError, match=r"does not fit the model: .*size mismatch"):
+    with pytest.raises(sg.InvalidInputError, match="do not fit"):
         network.bind(mlp(width=9).state_dict())
 
 
