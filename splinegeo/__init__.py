@@ -1,8 +1,12 @@
 """Exact spline-partition geometry of deep networks."""
 
+from .analysis import BettiNumbers as BettiNumbers
 from .analysis import DecisionBoundary as DecisionBoundary
 from .analysis import EdgeDensity as EdgeDensity
 from .analysis import Migration as Migration
+from .analysis import PatternChurn as PatternChurn
+from .analysis import UnitActivity as UnitActivity
+from .analysis import betti_numbers as betti_numbers
 from .analysis import decision_boundary as decision_boundary
 from .analysis import distance_to_boundary as distance_to_boundary
 from .analysis import distance_to_edges as distance_to_edges
@@ -10,7 +14,9 @@ from .analysis import edge_density as edge_density
 from .analysis import find_migration as find_migration
 from .analysis import linear_regions as linear_regions
 from .analysis import migration_index as migration_index
+from .analysis import pattern_churn as pattern_churn
 from .analysis import region_statistics as region_statistics
+from .analysis import unit_activity as unit_activity
 from .complexity import ComplexityBounds as ComplexityBounds
 from .complexity import ComplexityMap as ComplexityMap
 from .complexity import Deformation as Deformation

@@ -15,3 +15,4 @@ from .migration import draw_edge_density as draw_edge_density
 from .partitions import draw_partition as draw_partition
 from .paths import draw_path as draw_path
 from .points import draw_points as draw_points
+from .sizes import draw_region_sizes as draw_region_sizes

@@ -10,7 +10,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..partition import Partition
-from .decision_cells import DecisionCells, decision_cells
+from .decision_cells import decision_cells
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -99,26 +99,14 @@ def decision_boundary(part: Partition) -> DecisionBoundary:
     [[0, 1]]
     """
     cells = decision_cells(part)
-    ends, left, right = _between_winners(cells)
+    ends, left, right = cells.sides()
+    changes = cells.winner[left] != cells.winner[right]
+    ends, left, right = ends[changes], left[changes], right[changes]
     region, classes = np.sort(cells.region[np.stack([left, right])], axis=0), cells.winner[np.stack([left, right])]
     within = region[0] == region[1]
     ends = np.where((classes[0] < classes[1])[:, None], ends, ends[:, ::-1])
     found = _joined(ends, region[0], np.sort(classes, axis=0).T, within)
     return _without_repeats(cells.vertices, *found)
-
-
-def _between_winners(cells: DecisionCells) -> tuple[Ints, Ints, Ints]:
-    """Sides (n, 2) of cells with another winner beyond them, and the cells on their left and right."""
-    start, end = cells.corners, cells.corners[cells.following]
-    owner = np.repeat(np.arange(len(cells.region)), np.diff(cells.offsets))
-    # Every inner side stands in two loops, in opposite directions.
-    side = np.minimum(start, end) * len(cells.vertices) + np.maximum(start, end)
-    order = np.argsort(side, kind="stable")
-    twice = np.flatnonzero(side[order][1:] == side[order][:-1])
-    here, there = order[twice], order[twice + 1]
-    changes = cells.winner[owner[here]] != cells.winner[owner[there]]
-    here, there = here[changes], there[changes]
-    return np.stack([start[here], end[here]], axis=1), owner[here], owner[there]
 
 
 def _joined(ends: Ints, region: Ints, classes: Ints, within: Mask) -> tuple[Ints, Ints, Ints]:

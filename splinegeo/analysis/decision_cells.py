@@ -51,6 +51,23 @@ class DecisionCells:
         following[self.offsets[1:] - 1] = self.offsets[:-1]
         return following
 
+    @property
+    def owners(self) -> Ints:
+        """(S,) the cell of each corner."""
+        return np.repeat(np.arange(len(self.region)), np.diff(self.offsets))
+
+    def sides(self) -> tuple[Ints, Ints, Ints]:
+        """Sides between two cells: start and end (n, 2), the cells (n,) on the left and on the right of each.
+
+        Every one of them stands in two loops, in opposite directions.
+        """
+        start, end, owner = self.corners, self.corners[self.following], self.owners
+        number = np.minimum(start, end) * len(self.vertices) + np.maximum(start, end)
+        order = np.argsort(number, kind="stable")
+        twice = np.flatnonzero(number[order][1:] == number[order][:-1])
+        here, there = order[twice], order[twice + 1]
+        return np.stack([start[here], end[here]], axis=1), owner[here], owner[there]
+
 
 def decision_cells(part: Partition) -> DecisionCells:
     """Cut every region where the predicted class changes.
@@ -166,8 +183,7 @@ def _with_crossings(cells: DecisionCells, sign: Ints) -> tuple[DecisionCells, In
     pairs = np.sort(np.stack([start[crossed], end[crossed]], axis=1))
     parents, vertex = np.unique(pairs, axis=0, return_inverse=True)
     corners = np.insert(cells.corners, crossed + 1, len(sign) + vertex.reshape(-1))
-    owner = np.repeat(np.arange(len(cells.region)), np.diff(cells.offsets))
-    sizes = np.diff(cells.offsets) + np.bincount(owner[crossed], minlength=len(cells.region))
+    sizes = np.diff(cells.offsets) + np.bincount(cells.owners[crossed], minlength=len(cells.region))
     return replace(cells, corners=corners, offsets=_offsets(sizes)), parents
 
 
@@ -201,6 +217,6 @@ def _gains(cells: DecisionCells, sign: Ints, k: int) -> DecisionCells:
     corners = np.repeat(cells.corners, times)
     # A zero between two runs stands twice, closing one and opening the next: its last copy opens.
     first = np.cumsum(times)[opens] - 1
-    owner = np.repeat(np.arange(len(cells.region)), np.diff(cells.offsets))[opens]
+    owner = cells.owners[opens]
     offsets = np.concatenate([first, [len(corners)]])
     return DecisionCells(cells.vertices, corners, offsets, cells.region[owner], np.full(len(owner), k))

@@ -19,6 +19,9 @@ from ..chunks import rows_at_once
 from .full_precision import full_precision
 from .program import Environment, Program, Step
 
+# Share of the magnitudes of the input-space computation that may be rounding in a plane's base point.
+_BASE_SHARE = 2.0**-8
+
 
 @dataclass(frozen=True)
 class Section:
@@ -31,12 +34,14 @@ class Section:
     base : results that these steps need, at each plane's origin: (K, ...) each
     slopes : their derivatives along the two coordinates: two (K, ...) each
     magnitude : (1, ...) each: what entered the computation of `base`, over all planes
+    entry : the steps before the first nonlinearity
     """
 
     network: Program
     base: Environment
     slopes: tuple[Environment, Environment]
     magnitude: Environment
+    entry: tuple[Step, ...] = ()
 
     def at(self, v: Tensor, plane: Tensor) -> Environment:
         """Everything that the first nonlinearity and later steps need, at points (n, 2) of planes (n,)."""
@@ -46,6 +51,19 @@ class Section:
             v0, v1 = (column.reshape(-1, *[1] * (base.ndim - 1)) for column in v.to(base.dtype).unbind(1))
             env[name] = torch.addcmul(base[plane], first[name][plane], v0).addcmul_(second[name][plane], v1)
         return env
+
+    def entry_magnitudes(self) -> Environment:
+        """(1, ...) each: the magnitudes that enter the first nonlinearity, on windows that reach to 1.
+
+        Of what entered the base point only a share counts: rounding in it moves a line as a whole, so only
+        coincidences of several lines can notice.
+        """
+        first, second = self.slopes
+        return {
+            name: (base.abs() + first[name].abs() + second[name].abs()).amax(0, keepdim=True)
+            + _BASE_SHARE * self.magnitude[name]
+            for name, base in self.base.items()
+        }
 
     def live(self, v: Tensor, plane: Tensor, n_steps: int, tolerances: Mapping[int, Tensor]) -> Environment:
         """What the steps after the first `n_steps` need, at points (n, 2) of planes (n,).
@@ -141,6 +159,7 @@ def restrict(network: Program, origins: Tensor, bases: Tensor) -> Section:
             {name: tangent[len(origins) :] for name, tangent in tangents.items()},
         ),
         magnitude={name: magnitude[name] for name in values},
+        entry=prefix,
     )
 
 

@@ -5,6 +5,7 @@ from .certificate import Certificate as Certificate
 from .check import CheckReport as CheckReport
 from .files import write_whole as write_whole
 from .frame import Frame as Frame
+from .patterns import region_pieces as region_pieces
 from .record import LINEAR as LINEAR
 from .record import Partition as Partition
 from .record import with_maps as with_maps

@@ -22,7 +22,9 @@ from ..slices import Slice
 from . import files
 from .certificate import Certificate
 from .check import CheckReport, check_partition
+from .inscribed import chebyshev, half_planes
 from .keyholes import keyhole_polygon
+from .patterns import activation_pattern, network_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -46,6 +48,14 @@ class PlaneFunction(Protocol):
 
     def affine_maps(self, u: Floats) -> tuple[Floats, Floats]:
         """Slope (n, out, 2) and offset (n, out) of the region around each of the points (n, 2)."""
+        ...
+
+    def pieces(self, u: Floats, tolerance: float) -> list[Ints]:
+        """For each nonlinearity the piece (n, units) that every unit is on, at points (n, 2) inside regions."""
+        ...
+
+    def input_slope_norms(self, x: torch.Tensor) -> Floats:
+        """(n,) Frobenius norm of the derivative of the outputs by the inputs, at inputs (n, *input_shape)."""
         ...
 
 
@@ -258,6 +268,107 @@ class Partition:
     def _slope_norm(self) -> Floats:
         chunks = (self.affine_maps(regions)[0] for regions in self.map_chunks())
         return _read_only(np.concatenate([np.linalg.norm(slope, axis=(1, 2)) for slope in chunks]))
+
+    def input_slope_norm(self) -> Floats:
+        """(R,) Frobenius norm of the derivative of all outputs by *all* inputs on each region, in input space.
+
+        `slope_norm` is that of the slice's two directions alone, and never larger.
+
+        Raises
+        ------
+        InvalidInputError
+            If the partition does not know its network, as one that was loaded.
+        """
+        return self._input_slope_norm
+
+    @cached_property
+    def _input_slope_norm(self) -> Floats:
+        return _read_only(network_of(self).input_slope_norms(self.domain.embed(self.interior_points)))
+
+    def activation_pattern(self, region: int, layer: int | str) -> Ints:
+        """The piece that every unit of a nonlinearity is on, all over one region.
+
+        For a unit that bends at one level 1 above it and 0 otherwise: whether a ReLU is on. Where there are several
+        levels, bit b says whether the unit is above level b; of a maximum, the number of the candidate that wins.
+
+        Parameters
+        ----------
+        region : int
+        layer : index into `layer_names`, or a name of them
+
+        Returns
+        -------
+        int array of the layer's `unit_shapes`
+
+        Raises
+        ------
+        InvalidInputError
+            For another layer; if the partition does not know its network, as one that was loaded; for linear regions.
+
+        Examples
+        --------
+        >>> import torch, splinegeo as sg
+        >>> from splinegeo.testing import grid_lines, line_network
+        >>> part = sg.compute_partition(line_network(grid_lines(1, 1)), sg.Slice.box((0, 1), (0, 1)))
+        >>> part.activation_pattern(int(part.locate([0.9, 0.1])[0]), 0)  # right of the one line, below the other
+        array([1, 0])
+        """
+        return activation_pattern(self, region, layer)
+
+    def half_planes(self, region: int) -> tuple[Floats, Floats]:
+        """One region as the points u of the slice with ``normal @ u <= level``.
+
+        Returns
+        -------
+        normal : (k, 2) outward unit normals of the sides, counter-clockwise
+        level : (k,)
+
+        Raises
+        ------
+        InvalidInputError
+            For linear regions, which need not be convex.
+
+        Examples
+        --------
+        >>> import torch, splinegeo as sg
+        >>> part = sg.compute_partition(torch.nn.Linear(2, 1), sg.Slice.box((0, 2), (0, 1)))
+        >>> normal, level = part.half_planes(0)
+        >>> (normal + 0.0).tolist(), level.tolist()
+        ([[0.0, -1.0], [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], [0.0, 2.0, 1.0, 0.0])
+        """
+        return half_planes(self, region)
+
+    def chebyshev(self) -> tuple[Floats, Floats]:
+        """The largest disc in each region, by the linear program over its half-planes, for all regions at once.
+
+        Returns
+        -------
+        centre : (R, 2) slice coordinates; in the middle of all that are possible, where there are several
+        radius : (R,) in slice coordinates: no smaller perturbation within the plane leaves the region from its centre
+
+        Raises
+        ------
+        InvalidInputError
+            For linear regions, which need not be convex.
+
+        References
+        ----------
+        S. Boyd, L. Vandenberghe, Convex Optimization, 2004, section 4.3.1.
+
+        Examples
+        --------
+        >>> import torch, splinegeo as sg
+        >>> part = sg.compute_partition(torch.nn.Linear(2, 1), sg.Slice.box((0, 2), (0, 1)))
+        >>> centre, radius = part.chebyshev()
+        >>> centre.round(6).tolist(), radius.round(9).tolist()
+        ([[1.0, 0.5]], [0.5])
+        """
+        return self._discs
+
+    @cached_property
+    def _discs(self) -> tuple[Floats, Floats]:
+        centre, radius = chebyshev(self)
+        return _read_only(centre), _read_only(radius)
 
     def locate(self, u: ArrayLike) -> Ints:
         """Region index (n,) of each point (n, 2); -1 outside the window.

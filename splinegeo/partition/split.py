@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from ..ambient import own_settings
 from ..mesh import Subdivision, on_host, sort_by_window
-from ..network import Section
+from ..network import Section, full_precision
 from ..slices import Slice
 from .certificate import Certificate
 from .frame import Frame
+from .patterns import input_slope_norms, unit_pieces
 from .record import Partition, as_numpy
 
 Floats = NDArray[np.float64]
@@ -40,6 +41,18 @@ class SectionFunction:
             value, slope = self.section.affine_maps(*self._points(u))
         slopes = as_numpy(slope).astype(np.float64) / self.frame.scale
         return slopes, as_numpy(value).astype(np.float64) - np.einsum("noi,ni->no", slopes, u)
+
+    @own_settings("cpu")
+    def pieces(self, u: Floats, tolerance: float) -> list[NDArray[np.int64]]:
+        """For each nonlinearity the piece (n, units) that every unit is on, at slice coordinates (n, 2)."""
+        with torch.no_grad(), full_precision(self.section.network.dtype, self.section.network.device):
+            return [as_numpy(codes) for codes in unit_pieces(self.section, *self._points(u), tolerance)]
+
+    @own_settings("cpu")
+    def input_slope_norms(self, x: torch.Tensor) -> Floats:
+        """(n,) Frobenius norm of the derivative of the outputs by the inputs, at inputs (n, *input_shape)."""
+        network = self.section.network
+        return as_numpy(input_slope_norms(self.section, x.to(network.device, network.dtype))).astype(np.float64)
 
     def _points(self, u: Floats) -> tuple[torch.Tensor, torch.Tensor]:
         device = next(iter(self.section.base.values())).device

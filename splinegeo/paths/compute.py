@@ -13,6 +13,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from ..ambient import own_settings
 from ..errors import InvalidInputError, NonFiniteError
 from ..given import real_array
 from ..network import Captured, Section, full_precision, network_of, restrict
@@ -20,7 +21,7 @@ from ..partition import CLOSE_DECISION, Certificate
 from ..tolerance import Tolerance
 from .chain import Chain, Decisions
 from .record import Path
-from .walk import Walk, entry_magnitudes, on_line
+from .walk import Walk, on_line
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -28,6 +29,7 @@ Ints = NDArray[np.int64]
 _N_VERIFIED_POINTS = 4
 
 
+@own_settings("cpu")
 def compute_path(
     model: nn.Module | Captured,
     points: ArrayLike | Tensor | Sequence[Any],
@@ -99,7 +101,7 @@ def compute_path(
         along = torch.from_numpy(np.diff(corners, axis=0)).to(device=network.device, dtype=dtype)
         section = restrict(network, start, torch.stack([along, torch.zeros_like(along)]))
         walk = Walk(section, tolerance, max_memory)
-        chain = walk.finish(walk.begin(len(along)), entry_magnitudes(section))
+        chain = walk.finish(walk.begin(len(along)), section.entry_magnitudes())
     return _record(corners, chain, walk.decisions, section, tolerance)
 
 
@@ -109,11 +111,13 @@ class SectionFunction:
 
     section: Section
 
+    @own_settings("cpu")
     def __call__(self, segment: Ints, share: Floats) -> Floats:
         """Outputs (n, out)."""
         with torch.no_grad():
             return self.section(*self._places(segment, share)).reshape(len(share), -1).cpu().double().numpy()
 
+    @own_settings("cpu")
     def affine_maps(self, segment: Ints, share: Floats) -> tuple[Floats, Floats]:
         """Outputs (n, out) and their derivatives (n, out) by the share."""
         with torch.no_grad():

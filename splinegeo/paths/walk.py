@@ -143,11 +143,3 @@ class Walk:
 def on_line(share: Tensor) -> Tensor:
     """Coordinates (n, 2) of a section whose planes are lines: the share of a segment, and zero."""
     return torch.stack([share, torch.zeros_like(share)], dim=1)
-
-
-def entry_magnitudes(section: Section) -> Environment:
-    """(1, ...) each: what enters the first nonlinearity."""
-    return {
-        name: (base.abs() + section.slopes[0][name].abs()).amax(0, keepdim=True) + 2.0**-8 * section.magnitude[name]
-        for name, base in section.base.items()
-    }
