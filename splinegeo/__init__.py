@@ -1,64 +1,12 @@
-"""Exact spline-partition geometry of deep networks."""
+"""Exact spline-partition geometry of deep networks.
 
-from .analysis import BettiNumbers as BettiNumbers
-from .analysis import DecisionBoundary as DecisionBoundary
-from .analysis import EdgeDensity as EdgeDensity
-from .analysis import Migration as Migration
-from .analysis import PatternChurn as PatternChurn
-from .analysis import UnitActivity as UnitActivity
-from .analysis import betti_numbers as betti_numbers
-from .analysis import decision_boundary as decision_boundary
-from .analysis import distance_to_boundary as distance_to_boundary
-from .analysis import distance_to_edges as distance_to_edges
-from .analysis import edge_density as edge_density
-from .analysis import find_migration as find_migration
-from .analysis import linear_regions as linear_regions
-from .analysis import migration_index as migration_index
-from .analysis import pattern_churn as pattern_churn
-from .analysis import region_statistics as region_statistics
-from .analysis import unit_activity as unit_activity
-from .complexity import ComplexityBounds as ComplexityBounds
-from .complexity import ComplexityMap as ComplexityMap
-from .complexity import Deformation as Deformation
-from .complexity import ExactLocalComplexity as ExactLocalComplexity
-from .complexity import LocalComplexity as LocalComplexity
-from .complexity import complexity_map as complexity_map
-from .complexity import exact_local_complexity as exact_local_complexity
-from .complexity import local_complexity as local_complexity
-from .complexity import local_complexity_bounds as local_complexity_bounds
-from .complexity import neighborhood_deformation as neighborhood_deformation
-from .complexity import random_frames as random_frames
-from .dynamics import LocalComplexityTracker as LocalComplexityTracker
-from .dynamics import Phases as Phases
-from .dynamics import Series as Series
-from .dynamics import find_phases as find_phases
-from .dynamics import load_table as load_table
-from .dynamics import log_spaced as log_spaced
-from .dynamics import pgd_attack as pgd_attack
-from .dynamics import robust_accuracy as robust_accuracy
-from .dynamics import select_series as select_series
-from .engine import compute_partition as compute_partition
-from .engine import compute_partitions as compute_partitions
-from .errors import CaptureError as CaptureError
-from .errors import DegenerateSliceError as DegenerateSliceError
-from .errors import InvalidInputError as InvalidInputError
-from .errors import MemoryBudgetError as MemoryBudgetError
-from .errors import NonFiniteError as NonFiniteError
-from .errors import NotPiecewiseAffineError as NotPiecewiseAffineError
-from .errors import PartitionFileError as PartitionFileError
-from .errors import SplineGeoError as SplineGeoError
-from .errors import SweepError as SweepError
-from .loading import load_model as load_model
-from .network import load_weights as load_weights
-from .network.captured import Network as Network
-from .network.captured import capture as capture
-from .partition import Certificate as Certificate
-from .partition import CheckReport as CheckReport
-from .partition import Partition as Partition
-from .partition import write_whole as write_whole
-from .paths import Path as Path
-from .paths import compute_path as compute_path
-from .slices import Slice as Slice
-from .sweeps import Sweep as Sweep
-from .sweeps import sweep as sweep
-from .sweeps import sweep_partitions as sweep_partitions
+What there is stands in ``__init__.pyi``. A room of the house is loaded when one of its names is first used, so that
+importing the package costs next to nothing.
+"""
+
+from importlib.metadata import version
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
+__version__ = version("splinegeo")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-ROW = re.compile(r"^\| (\d) \| `([^`]+)` \|", re.MULTILINE)
+ROW = re.compile(r"^\| (\d+) \| `([^`]+)` \|", re.MULTILINE)
 RANKS = {path.rstrip("/"): int(rank) for rank, path in ROW.findall((ROOT / "docs/design.md").read_text())}
 PACKAGES = {"splinegeo": "splinegeo", "splinegeo.viz": "viz", "splinegeo.validation": "validation"}
 SOURCES = sorted(p for d in ("splinegeo", "viz", "validation") for p in (ROOT / d).rglob("*.py"))

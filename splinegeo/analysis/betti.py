@@ -10,14 +10,15 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..partition import Partition
+from ..records import Record
 from .boundary import decision_boundary
 from .decision_cells import DecisionCells, decision_cells
 
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class BettiNumbers:
+@dataclass(frozen=True, eq=False, repr=False)
+class BettiNumbers(Record):
     """Of the decision regions, and of the boundary, on a slice.
 
     Attributes

@@ -10,6 +10,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..partition import Partition
+from ..records import Record
 from .decision_cells import decision_cells
 
 Floats = NDArray[np.float64]
@@ -17,8 +18,8 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, eq=False)
-class DecisionBoundary:
+@dataclass(frozen=True, eq=False, repr=False)
+class DecisionBoundary(Record):
     """Straight segments on which two classes tie for the largest output.
 
     They form curves: every end inside the window is the end of another segment, or of several where three or more

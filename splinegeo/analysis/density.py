@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..errors import InvalidInputError
 from ..given import real_array
 from ..partition import Partition
+from ..records import Record
 from .stretches import length_within
 from .targets import Target, as_target
 
@@ -20,8 +21,8 @@ _BANDS = 10
 _FARTHEST = 0.25  # of the square root of the window's area: where the default bands end
 
 
-@dataclass(frozen=True)
-class EdgeDensity:
+@dataclass(frozen=True, eq=False, repr=False)
+class EdgeDensity(Record):
     """Edge length per area in bands of distance.
 
     Attributes

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from ..errors import InvalidInputError
 from ..given import real_array
 from ..partition import Partition
+from ..records import Record
 from .density import edge_density
 from .targets import Target, as_points
 
@@ -84,8 +85,8 @@ def migration_index(
         return float(np.log2(near.density[0] / np.float64(there)))
 
 
-@dataclass(frozen=True)
-class Migration:
+@dataclass(frozen=True, eq=False, repr=False)
+class Migration(Record):
     """What `find_migration` found.
 
     Attributes
@@ -162,7 +163,7 @@ def find_migration(index: ArrayLike, *, since: int = 0, level: float = 0.99) -> 
     increase, spread, n = _moments(table - table[since])
     later = max(1, len(table) - 1 - since)
     with np.errstate(invalid="ignore"):
-        margin = student.isf((1 - level) / later, n - 1) * spread / np.sqrt(n)
+        margin = -stdtrit(n - 1, (1 - level) / later) * spread / np.sqrt(n)
     return Migration(mean, increase, np.where(n > 1, margin, np.inf), since)
 
 

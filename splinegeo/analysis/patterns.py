@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from ..errors import InvalidInputError
 from ..partition import Partition, region_pieces
+from ..records import Record
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, eq=False)
-class PatternChurn:
+@dataclass(frozen=True, eq=False, repr=False)
+class PatternChurn(Record):
     """Shares of the window whose activation pattern changed.
 
     Attributes
@@ -93,8 +94,8 @@ def _fingerprints(part: Partition) -> Ints:
     return found
 
 
-@dataclass(frozen=True, eq=False)
-class UnitActivity:
+@dataclass(frozen=True, eq=False, repr=False)
+class UnitActivity(Record):
     """Which units bend on a slice.
 
     Attributes

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from importlib import metadata
+from typing import Annotated
 
 import typer
 
@@ -24,6 +26,21 @@ app = typer.Typer(
 # In the order of the help text.
 for command in (demo, partition, path, animate, explore, share, complexity, deformation, train, validate):
     app.command()(command)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"splinegeo {metadata.version('splinegeo')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Say the version and stop.", is_eager=True, callback=_say_version)
+    ] = False,
+) -> None:
+    pass
 
 
 # Typer's exit status for an interrupt from the keyboard, which it makes without a word.

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from ..errors import InvalidInputError
+
 Out = Annotated[Path, typer.Option(help="Where the results go.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Model = Annotated[
@@ -19,6 +21,29 @@ Weights = Annotated[
     typer.Option(help="A state dict or checkpoint: .safetensors, .pt loaded with weights only, or a folder."),
 ]
 Quick = Annotated[bool, typer.Option("--quick", help="The same on a smaller scale: seconds instead of minutes.")]
+
+
+def out_file(out: Path, suffix: str) -> Path:
+    """Where a command writes one file, decided before it does its work.
+
+    Raises
+    ------
+    InvalidInputError
+        If `out` names a file of another kind, a folder, or a file in a folder that does not exist.
+
+    Examples
+    --------
+    >>> out_file(Path("map"), ".npz").name, out_file(Path("step_1.5"), ".npz").name
+    ('map.npz', 'step_1.5.npz')
+    """
+    if out.suffix[1:].isalpha() and out.suffix != suffix:
+        raise InvalidInputError(f"--out '{out}' must end in {suffix}: pictures beside it get names of their own")
+    path = out if out.suffix == suffix else out.with_name(out.name + suffix)
+    if path.is_dir():
+        raise InvalidInputError(f"--out '{path}' is a folder, not a file")
+    if not path.parent.is_dir():
+        raise InvalidInputError(f"--out '{path}': there is no folder '{path.parent}'")
+    return path
 
 
 def takes(options: type) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from matplotlib.axes import Axes
 
 import splinegeo.viz as viz
 
@@ -16,10 +17,13 @@ from ..errors import InvalidInputError
 from ..partition import Partition, write_whole
 from ..slices import Slice
 from .models import load_model
-from .options import Model, Out, Seed, Weights
+from .options import Model, Out, Seed, Weights, out_file, takes
+from .pictures import Look, as_image, picture_format
 
 
+@takes(Look)
 def partition(
+    look: Look,
     model: Model,
     weights: Weights = None,
     box: Annotated[
@@ -27,28 +31,33 @@ def partition(
         typer.Option(help="x0 x1 y0 y1, for networks with two inputs."),
     ] = None,
     anchors: Annotated[
-        Path | None, typer.Option(help="A .npy file with three inputs or more: the slice is the plane nearest to them.")
+        Path | None,
+        typer.Option(help="A .npy file with three inputs or more: the slice is the plane nearest to them."),
     ] = None,
     margin: Annotated[float, typer.Option(help="How far the window reaches beyond the anchors.")] = 0.25,
     until: Annotated[str | None, typer.Option(help="Compute the partition up to this submodule.")] = None,
-    color: Annotated[str, typer.Option(help="slope_norm, area, class, layer or none.")] = "slope_norm",
+    image: Annotated[str, typer.Option("--format", help="Of the picture: png, pdf or svg.")] = "png",
+    dpi: Annotated[float, typer.Option(help="Pixels per inch of the picture.", min=10)] = 200,
     out: Out = Path("partition.npz"),
     seed: Seed = 0,
 ) -> None:
-    """Compute the exact partition of one slice; writes it (.npz) and a picture beside it (.png)."""
+    """Compute the exact partition of one slice; writes it (.npz) and a picture beside it."""
+    out, image, domain = out_file(out, ".npz"), picture_format(image), _domain(box, anchors, margin)
     torch.manual_seed(seed)
-    part = compute_partition(load_model(model, weights), _domain(box, anchors, margin), until=until, progress=True)
+    part = compute_partition(load_model(model, weights), domain, until=until, progress=True)
+    drawn = as_image(_drawn(part, look), image, dpi)
+    picture = out.with_suffix(f".{image}")
     part.save(out)
-    picture = out.with_suffix(".png")
-    _draw(part, None if color == "none" else color, picture)
+    write_whole(picture, lambda stream: stream.write(drawn))
     typer.echo(f"{part.n_regions:,} regions: {out}, {picture}")
 
 
+@takes(Look)
 def animate(
+    look: Look,
     partitions: Annotated[
         list[Path], typer.Argument(help="Files that `splinegeo partition` or `demo` wrote, in order.")
     ],
-    color: Annotated[str, typer.Option(help="slope_norm, area, layer or none.")] = "slope_norm",
     fps: Annotated[float, typer.Option(help="Frames per second.")] = 8,
     out: Out = Path("animation.mp4"),
 ) -> None:
@@ -59,7 +68,9 @@ def animate(
         parts,
         out,
         fps=fps,
-        color=None if color == "none" else color,
+        color=look.quantity,
+        cmap=look.cmap,
+        limits=look.limits,
         titles=[path.stem for path in partitions],
         boundary=boundary,
         progress=True,
@@ -80,10 +91,6 @@ def _domain(box: tuple[float, float, float, float] | None, anchors: Path | None,
     return Slice.through(*points, margin=margin)
 
 
-def _draw(part: Partition, color: str | None, path: Path) -> None:
-    ax = viz.draw_partition(part, color)
-    if part.slope.shape[1] > 0:
-        viz.draw_decision_boundary(part, ax)
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    write_whole(path, lambda stream: figure.savefig(stream, format="png", dpi=200, bbox_inches="tight"))
+def _drawn(part: Partition, look: Look) -> Axes:
+    ax = viz.draw_partition(part, look.quantity, cmap=look.cmap, limits=look.limits)
+    return viz.draw_decision_boundary(part, ax) if part.slope.shape[1] > 0 else ax

@@ -13,12 +13,12 @@ import typer
 import splinegeo.viz as viz
 from splinegeo.validation import probes
 
-from ..errors import InvalidInputError
 from ..partition import write_whole
 from ..paths import Path as ExactPath
 from ..paths import compute_path
 from .models import load_model
-from .options import Model, Out, Seed, Weights
+from .options import Model, Out, Seed, Weights, out_file
+from .pictures import as_image
 
 
 def path(
@@ -30,19 +30,14 @@ def path(
     seed: Seed = 0,
 ) -> None:
     """Compute the exact partition of a polyline; writes its pieces (.csv) and a picture beside them (.png)."""
-    if out.suffix not in ("", ".csv"):
-        raise InvalidInputError(f"--out '{out}' must end in .csv: the picture beside it gets its own name")
-    out = out.with_suffix(".csv")
-    if not out.parent.is_dir():
-        raise InvalidInputError(f"--out '{out}': there is no folder '{out.parent}'")
+    out = out_file(out, ".csv")
     torch.manual_seed(seed)
     (corners,) = probes.file_probes(points).values()
     found = compute_path(load_model(model, weights), corners, until=until)
     picture = out.with_suffix(".png")
+    image = as_image(viz.draw_path(found), "png", dpi=200)
     write_whole(out, lambda stream: stream.write(_as_csv(found)))
-    figure = viz.draw_path(found).get_figure(root=True)
-    assert figure is not None
-    write_whole(picture, lambda stream: figure.savefig(stream, format="png", dpi=200, bbox_inches="tight"))
+    write_whole(picture, lambda stream: stream.write(image))
     changes = len(found.class_changes)
     typer.echo(
         f"{found.n_pieces:,} pieces, {changes:,} changes of class on a length of {found.length:.6g}: {out}, {picture}"

@@ -16,6 +16,7 @@ from splinegeo.network import Captured, module_of
 
 from ..ambient import own_settings
 from ..budgets import batches, points_at_once
+from ..records import Record
 from .activations import Nonlinearity
 from .enclosure import Enclosure, Symbols
 from .frames import FrameStream, seed_of
@@ -33,8 +34,8 @@ _BATCH_BYTES = 2**29
 _TOGETHER = 4
 
 
-@dataclass(frozen=True)
-class ComplexityBounds:
+@dataclass(frozen=True, eq=False, repr=False)
+class ComplexityBounds(Record):
     """Bounds of the number of units whose break meets the neighbourhood, for N points and L layers.
 
     Attributes

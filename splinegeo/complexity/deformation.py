@@ -16,6 +16,7 @@ from splinegeo.network import Captured, module_of
 
 from ..ambient import own_settings
 from ..budgets import batches, points_at_once
+from ..records import Record
 from .activations import Nonlinearity
 from .frames import FrameStream, seed_of
 from .neighbourhoods import Neighbourhoods
@@ -28,8 +29,8 @@ from .twin import twin
 _BATCH_BYTES = 2**27
 
 
-@dataclass(frozen=True)
-class Deformation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Deformation(Record):
     """Deformation of N neighbourhoods by L layers; index 0 is the input space, index l the l-th output.
 
     Attributes

@@ -19,6 +19,7 @@ from splinegeo.tolerance import Tolerance
 
 from ..ambient import own_settings
 from ..budgets import check_batch_size, check_memory
+from ..records import Record
 from .frames import random_frames
 from .survey import check_points, check_radius
 
@@ -30,8 +31,8 @@ _USUAL, _TOGETHER = 2**29, 4
 _N_VERIFIED = 4
 
 
-@dataclass(frozen=True)
-class ExactLocalComplexity:
+@dataclass(frozen=True, eq=False, repr=False)
+class ExactLocalComplexity(Record):
     """Exact local complexity of N points in L layers.
 
     Attributes

@@ -15,6 +15,7 @@ from splinegeo.network import Captured
 from splinegeo.slices import Slice
 
 from ..ambient import own_settings
+from ..records import Record
 from .frames import seed_of
 from .local import Layout, counts_around
 from .survey import check_radius
@@ -24,8 +25,8 @@ _EMBEDDED = 2**24
 _MOST_PIXELS = 10**9
 
 
-@dataclass(frozen=True)
-class ComplexityMap:
+@dataclass(frozen=True, eq=False, repr=False)
+class ComplexityMap(Record):
     """Local complexity on a grid of pixels over the window of a slice.
 
     Attributes

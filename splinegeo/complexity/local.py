@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtrit
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -16,6 +16,7 @@ from splinegeo.errors import InvalidInputError
 from splinegeo.network import Captured, module_of
 
 from ..ambient import own_settings
+from ..records import Record
 from .frames import FrameStream, seed_of
 from .neighbourhoods import Neighbourhoods, points_per_batch
 from .sign_changes import Decided, count_sign_changes
@@ -23,8 +24,8 @@ from .survey import check_points, check_radius, survey
 from .twin import twin
 
 
-@dataclass(frozen=True)
-class LocalComplexity:
+@dataclass(frozen=True, eq=False, repr=False)
+class LocalComplexity(Record):
     """Local complexity of N points in L layers.
 
     Attributes
@@ -73,7 +74,7 @@ class LocalComplexity:
         values = self._values(layer)
         if len(values) < 2:
             return -np.inf, np.inf
-        half = stats.t.ppf((1 + level) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+        half = stdtrit(len(values) - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(len(values))
         return float(values.mean() - half), float(values.mean() + half)
 
     def _values(self, layer: str | None) -> NDArray[np.int64]:

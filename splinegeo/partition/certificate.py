@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from ..records import Record
+
 CLOSE_DECISION = np.dtype([("layer", np.int64), ("unit", np.int64), ("u", np.float64, (2,)), ("merged", np.bool_)])
 
 
-@dataclass(frozen=True, eq=False)
-class Certificate:
+@dataclass(frozen=True, eq=False, repr=False)
+class Certificate(Record):
     """What was decided within rounding.
 
     Attributes

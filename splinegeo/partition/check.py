@@ -12,6 +12,7 @@ from torch import nn
 
 from ..errors import InvalidInputError
 from ..network import Captured, enter
+from ..records import Record
 from ..slices import Slice
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ _MOST_SAMPLES = 20_000
 _BATCH = 256
 
 
-@dataclass(frozen=True)
-class CheckReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class CheckReport(Record):
     """Findings of `Partition.check`; every array holds indices of offenders and is empty when all is well.
 
     Attributes

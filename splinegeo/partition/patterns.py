@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -18,13 +18,26 @@ from ..errors import InvalidInputError
 from ..network import Environment, Network, Section, Step, full_precision
 
 if TYPE_CHECKING:
-    from .record import Partition, PlaneFunction
+    from .record import Partition
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 # Of derivatives in reverse, everything on the way is kept: so many elements at once.
 _KEPT = 2**22
+
+
+@runtime_checkable
+class UnitFunction(Protocol):
+    """A network as a function of slice coordinates that knows its units, too."""
+
+    def pieces(self, u: Floats, tolerance: float) -> list[Ints]:
+        """For each nonlinearity the piece (n, units) that every unit is on, at points (n, 2) inside regions."""
+        ...
+
+    def input_slope_norms(self, x: Tensor) -> Floats:
+        """(n,) Frobenius norm of the derivative of the outputs by the inputs, at inputs (n, *input_shape)."""
+        ...
 
 
 def unit_pieces(section: Section, v: Tensor, plane: Tensor, tolerance: float) -> Iterator[Tensor]:
@@ -77,9 +90,9 @@ def region_pieces(part: Partition, regions: Ints | None = None) -> Iterator[tupl
         yield some, function.pieces(part.interior_points[some], part.certificate.value_tolerance)
 
 
-def network_of(part: Partition) -> PlaneFunction:
+def network_of(part: Partition) -> UnitFunction:
     """The network on the slice; a partition from a file has none."""
-    if part.function is None:
+    if not isinstance(part.function, UnitFunction):
         raise InvalidInputError("this partition was loaded without its network: compute it anew to ask about its units")
     return part.function
 

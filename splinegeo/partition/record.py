@@ -18,6 +18,7 @@ from torch import nn
 from ..errors import InvalidInputError
 from ..given import real_array
 from ..network import Captured
+from ..records import Record
 from ..slices import Slice
 from . import files
 from .certificate import Certificate
@@ -50,17 +51,9 @@ class PlaneFunction(Protocol):
         """Slope (n, out, 2) and offset (n, out) of the region around each of the points (n, 2)."""
         ...
 
-    def pieces(self, u: Floats, tolerance: float) -> list[Ints]:
-        """For each nonlinearity the piece (n, units) that every unit is on, at points (n, 2) inside regions."""
-        ...
-
-    def input_slope_norms(self, x: torch.Tensor) -> Floats:
-        """(n,) Frobenius norm of the derivative of the outputs by the inputs, at inputs (n, *input_shape)."""
-        ...
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Partition:
+class Partition(Record):
     """The regions of a slice on each of which the network is one affine map.
 
     They are convex *activation regions*, or, in the result of `linear_regions`, *linear regions*: unions of those.
@@ -106,7 +99,7 @@ class Partition:
     layer_names: tuple[str, ...]
     unit_shapes: tuple[tuple[int, ...], ...]
     certificate: Certificate
-    function: PlaneFunction | None = field(default=None)
+    function: PlaneFunction | None = field(default=None, compare=False)
     kind: str = ACTIVATION
 
     def __post_init__(self) -> None:

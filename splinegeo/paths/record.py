@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..extras import load_extra
 from ..given import real_array
 from ..partition import Certificate
+from ..records import Record
 from .classes import predicted_classes
 
 Floats = NDArray[np.float64]
@@ -34,7 +35,7 @@ class LineFunction(Protocol):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Path:
+class Path(Record):
     """The pieces of a polyline in input space on each of which the network is one affine map.
 
     Places on the path are arc lengths s from its start, 0 <= s <= `length`, in lengths of the input space.
@@ -62,7 +63,7 @@ class Path:
     layer_names: tuple[str, ...]
     unit_shapes: tuple[tuple[int, ...], ...]
     certificate: Certificate
-    function: LineFunction | None = field(default=None)
+    function: LineFunction | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         for value in vars(self).values():

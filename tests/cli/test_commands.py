@@ -118,6 +118,37 @@ def test_a_path_is_refused_before_anything_is_computed(workplace, monkeypatch, c
     assert sorted(path.name for path in workplace.glob("way*")) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "m.pdf"], "--out 'm.pdf' must end in .npz"),
+        (["--out", "nowhere/m"], "no folder 'nowhere'"),
+        (["--color", "blue"], "--color 'blue' is not known"),
+        (["--cmap", "no"], "--cmap 'no' is no colour map"),
+        (["--limits", "2", "1"], "--limits 2.0 1.0"),
+        (["--format", "gif"], "--format 'gif' is not known"),
+        (["--margin", "-2", "--anchors", "anchors.npy"], "margin"),
+    ],
+)
+def test_a_partition_is_refused_before_anything_is_computed(workplace, monkeypatch, capsys, arguments, message):
+    """The model does not even exist: whatever is wrong with the output is said before it is looked for."""
+    np.save("anchors.npy", np.eye(3))
+    where = [] if "--anchors" in arguments else ["--box", "0", "1", "0", "1"]
+    monkeypatch.setattr(sys, "argv", ["splinegeo", "partition", "--model", "no:thing", *where, *arguments])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    assert message in capsys.readouterr().err
+    assert sorted(path.name for path in workplace.iterdir()) == ["anchors.npy", "cli_models.py"]
+
+
+def test_a_picture_in_another_format_and_look(workplace):
+    result = run("partition", "--model", "cli_models:small", "--box", -1, 1, -1, 1, "--out", "map", "--format", "pdf",
+                 "--cmap", "viridis", "--limits", 0.01, 1)  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert (workplace / "map.pdf").read_bytes().startswith(b"%PDF")
+    assert sg.Partition.load("map.npz").n_regions > 5
+
+
 def test_complexity_of_a_run(trained, workplace):
     result = run("complexity", "--run", trained, "--n-points", 20, "--radius", 0.5, "--dim", 3, "--out", "lc")
     assert result.exit_code == 0, result.output
@@ -232,7 +263,7 @@ def test_bad_probes_are_one_line_and_a_status(trained, workplace, monkeypatch, c
         (["--model", "cli_models:small", "--box", 0, 0, 0, 1], "no area"),
         (["--model", "cli_models:image", "--box", 0, 1, 0, 1], "shape"),
         (["--model", "cli_models:small", "--anchors", "none.npy"], "none.npy"),
-        (["--model", "cli_models:small", "--box", 0, 1, 0, 1, "--out", "no/folder.npz"], "cannot write"),
+        (["--model", "cli_models:small", "--box", 0, 1, 0, 1, "--out", "no/folder.npz"], "no folder"),
         (["--model", "cli_models:small", "--box", 0, 1, 0, 1, "--color", "plaid"], "plaid"),
     ],
 )

@@ -1,0 +1,56 @@
+"""How commands draw: options that several share, and pictures made before anything is written."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Annotated
+
+import matplotlib.pyplot as plt
+import typer
+from matplotlib.axes import Axes
+
+from splinegeo.viz.colouring import QUANTITIES
+
+from ..errors import InvalidInputError
+
+_FORMATS = ("png", "pdf", "svg")
+
+
+@dataclass(frozen=True)
+class Look:
+    """Of pictures of partitions: the options that `partition` and `animate` share, checked before the work."""
+
+    color: Annotated[str, typer.Option(help=f"{', '.join(QUANTITIES)} or none.")] = "slope_norm"
+    cmap: Annotated[str | None, typer.Option(help="A colour map of matplotlib.")] = None
+    limits: Annotated[tuple[float, float] | None, typer.Option(help="Ends of the colour scale.")] = None
+
+    def __post_init__(self) -> None:
+        if self.color != "none" and self.color not in QUANTITIES:
+            raise InvalidInputError(f"--color '{self.color}' is not known: choose {', '.join(QUANTITIES)} or none")
+        if self.cmap is not None and self.cmap not in plt.colormaps():
+            raise InvalidInputError(f"--cmap '{self.cmap}' is no colour map of matplotlib, such as viridis")
+        if self.limits is not None and not self.limits[0] < self.limits[1]:
+            raise InvalidInputError(f"--limits {self.limits[0]} {self.limits[1]}: the first must be the smaller one")
+
+    @property
+    def quantity(self) -> str | None:
+        """What `draw_partition` takes as its colour."""
+        return None if self.color == "none" else self.color
+
+
+def picture_format(name: str) -> str:
+    """One of the formats of pictures."""
+    if name not in _FORMATS:
+        raise InvalidInputError(f"--format '{name}' is not known: choose {', '.join(_FORMATS)}")
+    return name
+
+
+def as_image(ax: Axes, image_format: str, dpi: float) -> bytes:
+    """The figure of some axes as the bytes of a file, and closed."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    stream = io.BytesIO()
+    figure.savefig(stream, format=image_format, dpi=dpi, bbox_inches="tight")
+    plt.close(figure)
+    return stream.getvalue()
