@@ -15,4 +15,5 @@ from .migration import draw_edge_density as draw_edge_density
 from .partitions import draw_partition as draw_partition
 from .paths import draw_path as draw_path
 from .points import draw_points as draw_points
+from .saving import save_figure as save_figure
 from .sizes import draw_region_sizes as draw_region_sizes

@@ -93,7 +93,7 @@ def decision_boundary(part: Partition) -> DecisionBoundary:
     >>> sg.decision_boundary(part).segments[0].tolist()  # f < 0 on its left
     [[0.25, -1.0], [0.25, 1.0]]
 
-    The sign of x does not change where x is cut off at zero: there the output is never negative.
+    Cut off at zero, the output is nowhere negative; where it is zero it counts as negative.
 
     >>> part = sg.compute_partition(torch.nn.Sequential(model, torch.nn.ReLU()), part.domain)
     >>> sg.decision_boundary(part).classes.tolist()  # zero, then positive

@@ -11,6 +11,7 @@ import typer
 from matplotlib.axes import Axes
 
 import splinegeo.viz as viz
+from splinegeo.viz.saving import as_image
 
 from ..engine import compute_partition
 from ..errors import InvalidInputError
@@ -18,7 +19,7 @@ from ..partition import Partition, write_whole
 from ..slices import Slice
 from .models import load_model
 from .options import Model, Out, Seed, Weights, out_file, takes
-from .pictures import Look, as_image, picture_format
+from .pictures import Look, picture_format
 
 
 @takes(Look)
@@ -36,7 +37,7 @@ def partition(
     ] = None,
     margin: Annotated[float, typer.Option(help="How far the window reaches beyond the anchors.")] = 0.25,
     until: Annotated[str | None, typer.Option(help="Compute the partition up to this submodule.")] = None,
-    image: Annotated[str, typer.Option("--format", help="Of the picture: png, pdf or svg.")] = "png",
+    image: Annotated[str, typer.Option("--format", help="Of the picture: png, pdf, svg or eps.")] = "png",
     dpi: Annotated[float, typer.Option(help="Pixels per inch of the picture.", min=10)] = 200,
     out: Out = Path("partition.npz"),
     seed: Seed = 0,
@@ -45,7 +46,7 @@ def partition(
     out, image, domain = out_file(out, ".npz"), picture_format(image), _domain(box, anchors, margin)
     torch.manual_seed(seed)
     part = compute_partition(load_model(model, weights), domain, until=until, progress=True)
-    drawn = as_image(_drawn(part, look), image, dpi)
+    drawn = as_image(_drawn(part, look), image, dpi=dpi)
     picture = out.with_suffix(f".{image}")
     part.save(out)
     write_whole(picture, lambda stream: stream.write(drawn))

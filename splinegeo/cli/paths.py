@@ -12,13 +12,13 @@ import typer
 
 import splinegeo.viz as viz
 from splinegeo.validation import probes
+from splinegeo.viz.saving import as_image
 
 from ..partition import write_whole
 from ..paths import Path as ExactPath
 from ..paths import compute_path
 from .models import load_model
 from .options import Model, Out, Seed, Weights, out_file
-from .pictures import as_image
 
 
 def path(

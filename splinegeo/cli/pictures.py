@@ -1,20 +1,17 @@
-"""How commands draw: options that several share, and pictures made before anything is written."""
+"""How commands draw: options that several share, checked before the work."""
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Annotated
 
 import matplotlib.pyplot as plt
 import typer
-from matplotlib.axes import Axes
 
 from splinegeo.viz.colouring import QUANTITIES
+from splinegeo.viz.saving import FORMATS
 
 from ..errors import InvalidInputError
-
-_FORMATS = ("png", "pdf", "svg")
 
 
 @dataclass(frozen=True)
@@ -41,16 +38,6 @@ class Look:
 
 def picture_format(name: str) -> str:
     """One of the formats of pictures."""
-    if name not in _FORMATS:
-        raise InvalidInputError(f"--format '{name}' is not known: choose {', '.join(_FORMATS)}")
+    if name not in FORMATS:
+        raise InvalidInputError(f"--format '{name}' is not known: choose {', '.join(FORMATS)}")
     return name
-
-
-def as_image(ax: Axes, image_format: str, dpi: float) -> bytes:
-    """The figure of some axes as the bytes of a file, and closed."""
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    stream = io.BytesIO()
-    figure.savefig(stream, format=image_format, dpi=dpi, bbox_inches="tight")
-    plt.close(figure)
-    return stream.getvalue()

@@ -83,7 +83,8 @@ class Walk:
 
     def _is_too_large(self, chain: Chain, step: Step, magnitudes: Environment) -> bool:
         """Whether the live tensors, and the next step's result or events, outgrow the budget."""
-        if self.max_memory is None:
+        in_rows = (isinstance(x, Tensor) and len(x) == len(chain) for x in chain.values.values())
+        if self.max_memory is None or not all(in_rows):  # between two nonlinearities rows may lie otherwise
             return False
         row = sum(value[:1].numel() for value in chain.values.values())
         if step.layer is not None:
