@@ -56,4 +56,5 @@ def test_the_version_is_said_by_the_package_and_by_the_command():
 def test_the_package_runs_as_a_module_with_one_line_for_what_is_wrong():
     result = run("-m", "splinegeo", "partition", "--model", "nothing", "--box", "0", "1", "0", "1")
     assert result.returncode == 1
-    assert result.stderr == "splinegeo: 'nothing' does not name a factory: write package.module:factory\n"
+    assert result.stderr.startswith("splinegeo: 'nothing' does not name a factory")
+    assert result.stderr.count("\n") == 1
