@@ -17,13 +17,16 @@ from ..errors import NonFiniteError
 from ..mesh import (
     EventTable,
     Refinement,
+    Seams,
     Subdivision,
-    Tile,
     as_array,
     as_tensor,
     cut_into_tiles,
     decide_signs,
     refine,
+    runs_along_a_curve,
+    side_by_side,
+    stitch,
 )
 from ..network import Environment, Network, Section, Step
 from ..tolerance import Tolerance
@@ -50,6 +53,8 @@ class Walk:
     books : who is told of every refinement
     crew : who does the tiles
     progress : Progress
+    seams : Seams
+        Of its tiles.
     """
 
     section: Section
@@ -57,6 +62,7 @@ class Walk:
     books: Sequence[Book]
     crew: Crew
     progress: Progress
+    seams: Seams
 
     @property
     def network(self) -> Network:
@@ -68,8 +74,12 @@ class Walk:
         values = self.section.at(as_tensor(mesh.vertices), as_tensor(mesh.vertex_windows()))
         return Front(mesh, values, _entry_magnitudes(self.section), max_memory)
 
-    def finish(self, front: Front, share: float = 1.0) -> Subdivision:
-        """Refine until the network is affine on every region; `share` of all windows is in this walk."""
+    def finish(self, front: Front) -> Subdivision:
+        """Refine until the network is affine on every region."""
+        return stitch(side_by_side(self._leaves(front)), self.seams, self.tolerance.length)
+
+    def _leaves(self, front: Front, share: float = 1.0) -> list[Subdivision]:
+        """The finished tiles of a front; `share` of all windows is in this one."""
         network, steps = self.network, self.network.steps
         last = max((i for i, step in enumerate(steps) if step.layer is not None), default=-1)
         here = replace(front, magnitudes=dict(front.magnitudes))
@@ -90,28 +100,29 @@ class Walk:
                     if index == last:
                         break
                 if not here.values or tiles_to_fit(network, here, self.crew.size) > 1:
-                    return self.finish(here, share)
+                    return self._leaves(here, share)
             self._advance(here)
-        return here.mesh
+        return [here.mesh]
 
-    def _in_tiles(self, here: Front, n_tiles: int, share: float) -> Subdivision:
+    def _in_tiles(self, here: Front, n_tiles: int, share: float) -> list[Subdivision]:
         """Finish tile by tile; live tensors that take much of the budget are dropped, and computed anew for each."""
         if crowds(here.values, here.budget):
             here.values.clear()
         if n_tiles <= 1:
-            return self.finish(replace(here, values=self._live(here, here.mesh)), share)
-        tiling = cut_into_tiles(here.mesh, n_tiles)
+            return self._leaves(replace(here, values=self._live(here, here.mesh)), share)
+        cut = cut_into_tiles(here.mesh, runs_along_a_curve(here.mesh, n_tiles), self.seams)
         crew = self.crew if share == 1 else self.crew.alone()
         budget = here.budget and (here.budget - bytes_of(here.values)) // crew.size
 
-        def finished(tile: Tile) -> Subdivision:
-            own = as_tensor(tile.vertices)
+        def finished(tile: int) -> list[Subdivision]:
+            mesh, source = cut.part(tile, tile + 1)
+            own = as_tensor(source)
             rows = {name: value.index_select(0, own) for name, value in here.values.items()}
-            part = share * len(tile.mesh.loops) / len(here.mesh.loops)
-            values = rows or self._live(here, tile.mesh)
-            return self.finish(replace(here, mesh=tile.mesh, values=values, budget=budget, n_foreseen=0), part)
+            part = share * len(mesh.loops) / len(here.mesh.loops)
+            values = rows or self._live(here, mesh)
+            return self._leaves(replace(here, mesh=mesh, values=values, budget=budget, n_foreseen=0), part)
 
-        return tiling.stitch(crew.each(finished, tiling.tiles), self.tolerance.length)
+        return [leaf for leaves in crew.each(finished, range(cut.n_tiles)) for leaf in leaves]
 
     def _live(self, here: Front, mesh: Subdivision) -> Environment:
         """The live tensors before the next step, by running the network from its beginning."""
@@ -155,7 +166,7 @@ class Walk:
     def _event_tolerance(self, here: Front, round: int) -> Tensor:
         """(m,) below which the next step's events are zero."""
         network, step = self.network, self.network.steps[here.step]
-        magnitude = network.event_magnitudes(step, here.magnitudes, round)
+        magnitude = network.event_magnitudes(step, here.magnitudes, round)[0]
         if not torch.isfinite(magnitude).all():
             name = network.layer_names[step.layer or 0]
             raise NonFiniteError(f"values overflow before nonlinearity '{name}': scale the weights or the window down")
@@ -202,6 +213,6 @@ def _entry_magnitudes(section: Section) -> Environment:
     first, second = section.slopes
     return {
         name: (base.abs() + first[name].abs() + second[name].abs()).amax(0, keepdim=True)
-        + _BASE_SHARE * section.magnitude[name]
+        + _BASE_SHARE * section.magnitude[name].amax(0, keepdim=True)
         for name, base in section.base.items()
     }

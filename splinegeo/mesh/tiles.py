@@ -1,10 +1,14 @@
-"""A subdivision cut into tiles that are refined one by one, or side by side, and stitched together again."""
+"""Subdivisions cut into tiles: every tile gets its own copy of what it shares with its neighbours.
+
+A tile is a compact set of regions, which will be refined by events of its own. The edges between two tiles, the *seam*,
+exist twice from then on. Each copy is labelled by a code that its pieces inherit however it is split, so that `stitch`
+(in seams.py) finds the pieces of both sides at the end and makes one of them again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from threading import Lock
 
 from .arrays import (
     Array,
@@ -12,110 +16,166 @@ from .arrays import (
     argsort,
     bincount,
     concat,
-    minimum,
+    flags,
     positions,
     put,
+    put_least,
+    repeat,
     search,
     take,
     tiny,
+    where,
     whole,
     zeros,
 )
-from .order import is_first, ragged_arange, unique
-from .seams import Seam, match
+from .order import argsort_along, is_first, starts_of, unique
 from .subdivision import BORDER, Subdivision
 
-_MORTON_BITS = 16
+_CURVE_BITS = 16
+
+
+class Seams:
+    """What the codes on the copies of cut edges mean; shared by all tiles of one computation.
+
+    Code ``c`` stands in a tile's subdivision as the label (`BORDER`, ``-2 - c``). The two copies of an edge have the
+    codes ``2 s`` and ``2 s + 1``; where a later cut gives pieces of a copy to several tiles, they get codes of their
+    own, which ascend along it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._parents: list[Array] = []
+        self._layers: list[Array] = []
+        self._units: list[Array] = []
+        self._n = 0
+
+    def _add(self, parent: Array, layer: Array, unit: Array) -> int:
+        """New codes, in order; returns the first."""
+        if len(parent) % 2:  # copies have an even and an odd code: so does every block
+            layer, unit = (concat([x, x[:1]]) for x in (layer, unit))
+            parent = concat([parent, zeros(1, parent) - 1])
+        with self._lock:
+            first, self._n = self._n, self._n + len(parent)
+            self._parents.append(parent)
+            self._layers.append(layer)
+            self._units.append(unit)
+        return first
+
+    def copies(self, layer: Array, unit: Array) -> Array:
+        """(2 n,) codes for the two copies of n edges with these labels, copy after copy of each edge."""
+        first = self._add(zeros(2 * len(layer), layer) - 1, repeat(layer, 2), repeat(unit, 2))
+        return arange(first, first + 2 * len(layer), layer)
+
+    def pieces(self, parent: Array) -> Array:
+        """(n,) codes for pieces, in their order, of copies with these codes."""
+        first = self._add(parent, zeros(len(parent), parent), zeros(len(parent), parent))
+        return arange(first, first + len(parent), parent)
+
+    def __len__(self) -> int:
+        return self._n
+
+    def table(self) -> tuple[Array, Array, Array]:
+        """(n,) parent, layer and unit of every code; -1 is the parent of a first copy."""
+        return concat(self._parents), concat(self._layers), concat(self._units)
+
+
+def codes_of(mesh: Subdivision) -> Array:
+    """(E,) code of each edge that is a piece of a seam; negative for all others."""
+    return where(mesh.edge_layer == BORDER, -2 - mesh.edge_unit, -1)
 
 
 @dataclass(frozen=True)
-class Tile:
-    """Some regions of a subdivision, as a subdivision of its own.
+class Cut:
+    """A subdivision cut into T tiles, no two of which share anything; everything in its arrays stands tile after tile.
 
     Attributes
     ----------
     mesh : Subdivision
-    vertices : (V',) its vertices' numbers in the whole, ascending
+    tile : (R,) number of each region's tile
+    source : (V',) the vertex of the subdivision before that each vertex is a copy of
     """
 
     mesh: Subdivision
-    vertices: Array
+    tile: Array
+    source: Array
+
+    @property
+    def n_tiles(self) -> int:
+        """T."""
+        return int(self.tile[-1]) + 1
+
+    def part(self, start: int, stop: int) -> tuple[Subdivision, Array]:
+        """The subdivision of some consecutive tiles, and the source of each of its vertices."""
+        mesh = self.mesh
+        bounds = search(self.tile, concat([zeros(1, self.tile) + start, zeros(1, self.tile) + stop]))
+        regions = slice(int(bounds[0]), int(bounds[1]))
+        slots = slice(int(mesh.offsets[regions.start]), int(mesh.offsets[regions.stop]))
+        loops = mesh.loops[slots]
+        edges = slice(int(loops.min()) >> 1, (int(loops.max()) >> 1) + 1)
+        ends = mesh.edges[edges]
+        vertices = slice(int(ends.min()), int(ends.max()) + 1)
+        part = Subdivision(
+            vertices=mesh.vertices[vertices],
+            edges=ends - vertices.start,
+            edge_layer=mesh.edge_layer[edges],
+            edge_unit=mesh.edge_unit[edges],
+            loops=loops - 2 * edges.start,
+            offsets=mesh.offsets[regions.start : regions.stop + 1] - slots.start,
+            window=mesh.window[regions],
+        )
+        return part, self.source[vertices]
 
 
-@dataclass(frozen=True)
-class Tiling:
-    """A subdivision as tiles: every region lies in one of them, every edge of the seam in two.
+def cut_into_tiles(mesh: Subdivision, tile: Array, seams: Seams) -> Cut:
+    """Give every tile its own edges and vertices.
 
-    Attributes
+    Parameters
     ----------
-    whole : Subdivision
-    tiles : list of Tile
-    seam : (F,) edges of the whole between two tiles
-    first_code : int
-        In the tiles the f-th edge of the seam is labelled (`BORDER`, ``first_code - f``), which its pieces inherit
-        however the tiles are refined. Codes of a tiling of a tile lie below its own.
+    tile : (R,) number of the tile that each region goes to, from 0 on without a gap
     """
-
-    whole: Subdivision
-    tiles: list[Tile]
-    seam: Array
-    first_code: int
-
-    def stitch(self, refined: Sequence[Subdivision], length_tolerance: float) -> Subdivision:
-        """The whole, from its tiles after each was refined by itself; a tile's old vertices come first in it.
-
-        Both tiles of a seam's edge cut it alike, for they decide from the same values; where rounding made them
-        decide differently, vertices further apart than `length_tolerance` become vertices of both.
-        """
-        seams = [self._seam_in(tile, mesh) for tile, mesh in zip(self.tiles, refined, strict=True)]
-        ends = self.whole.vertices[self.whole.edges[self.seam]]
-        meshes, seams = match(refined, seams, ends, length_tolerance)
-        joined = _side_by_side(self.whole.vertices, self.tiles, meshes)
-        first_edge = accumulate([0, *(len(mesh.edges) for mesh in meshes[:-1])])
-        pieces = concat([seam.piece + first for seam, first in zip(seams, first_edge, strict=True)])
-        return self._relabel(_identify(joined, *_pairs(pieces, concat([seam.rank for seam in seams]))))
-
-    def _seam_in(self, tile: Tile, mesh: Subdivision) -> Seam:
-        piece = positions(self._is_coded(mesh))
-        rank = self.first_code - mesh.edge_unit[piece]
-        ends = search(tile.vertices, self.whole.edges[self.seam[rank]])
-        return Seam.trace(mesh, piece, rank, ends)
-
-    def _is_coded(self, mesh: Subdivision) -> Array:
-        rank = self.first_code - mesh.edge_unit
-        return (mesh.edge_layer == BORDER) & (rank >= 0) & (rank < len(self.seam))
-
-    def _relabel(self, mesh: Subdivision) -> Subdivision:
-        """With the labels that the seam's edges have in the whole."""
-        piece = positions(self._is_coded(mesh))
-        edge = self.seam[self.first_code - mesh.edge_unit[piece]]
-        layer = put(mesh.edge_layer + 0, piece, self.whole.edge_layer[edge])
-        unit = put(mesh.edge_unit + 0, piece, self.whole.edge_unit[edge])
-        return replace(mesh, edge_layer=layer, edge_unit=unit)
+    order = argsort(tile)
+    half_edges, offsets = mesh.loops_of(order)
+    tile = take(tile, order)
+    slot_tile = repeat(tile, offsets[1:] - offsets[:-1])
+    n_edges, n_vertices = len(mesh.edges), len(mesh.vertices)
+    edge_key, number = unique(slot_tile * n_edges + (half_edges >> 1))
+    old_edge, edge_tile = edge_key % n_edges, edge_key // n_edges
+    vertex_key, ends = unique(edge_tile[:, None] * n_vertices + take(mesh.edges, old_edge))
+    layer, unit = _labels(mesh, old_edge, seams)
+    source = vertex_key % n_vertices
+    cut = Subdivision(
+        vertices=take(mesh.vertices, source),
+        edges=ends,
+        edge_layer=layer,
+        edge_unit=unit,
+        loops=2 * number + (half_edges & 1),
+        offsets=offsets,
+        window=take(mesh.window, order),
+    )
+    return Cut(cut, tile, source)
 
 
-def cut_into_tiles(mesh: Subdivision, n_tiles: int) -> Tiling:
-    """At most `n_tiles` tiles with about equally many half-edges, each a compact part of one or several windows."""
-    group = _groups(mesh, n_tiles)
-    regions = mesh.edge_regions()
-    left, right = regions[:, 0], regions[:, 1]
-    # A number below zero, which stands for no region, finds some group and is left out again.
-    seam = positions((take(group, left.clip(min=0)) != take(group, right.clip(min=0))) & (minimum(left, right) >= 0))
-    first_code = min(int(mesh.edge_unit.min()), BORDER) - 1
-    layer = put(mesh.edge_layer + 0, seam, zeros(len(seam), seam) + BORDER)
-    unit = put(mesh.edge_unit + 0, seam, first_code - arange(0, len(seam), seam))
-    coded = replace(mesh, edge_layer=layer, edge_unit=unit)
-    tiles = [_tile(coded, positions(group == g)) for g in range(int(group.max()) + 1)]
-    return Tiling(mesh, tiles, seam, first_code)
+def _labels(mesh: Subdivision, old_edge: Array, seams: Seams) -> tuple[Array, Array]:
+    """Labels of copies of edges: those with a twin become seams, pieces of seams are numbered anew."""
+    layer, unit = take(mesh.edge_layer, old_edge), take(mesh.edge_unit, old_edge)
+    twice = positions(take(bincount(old_edge, len(mesh.edges)), old_edge) == 2)
+    twice = take(twice, argsort(take(old_edge, twice)))  # both copies of an edge stand together
+    codes = seams.copies(take(layer, twice)[0::2], take(unit, twice)[0::2])
+    layer, unit = put(layer + 0, twice, zeros(len(twice), unit) + BORDER), put(unit + 0, twice, -2 - codes)
+    pieces = positions(codes_of(replace(mesh, edge_layer=layer, edge_unit=unit)) >= 0)
+    was = take(take(mesh.edge_unit, old_edge), pieces)
+    pieces = pieces[(take(take(mesh.edge_layer, old_edge), pieces) == BORDER) & (was < BORDER)]
+    pieces = take(pieces, argsort(take(old_edge, pieces)))  # pieces of one copy stand in their order along it
+    return layer, put(unit, pieces, -2 - seams.pieces(-2 - take(unit, pieces)))
 
 
-def _groups(mesh: Subdivision, n_tiles: int) -> Array:
-    """(R,) the tile that each region goes to: runs along a space-filling curve, window after window."""
+def runs_along_a_curve(mesh: Subdivision, n_tiles: int) -> Array:
+    """(R,) tile of each region: runs of about equally many corners along a space-filling curve, window after window."""
     sizes, corner, first = mesh.sizes(), mesh.loop_vertices(), mesh.offsets[:-1]
     # Between two corners far apart: a GPU adds up many in no order of its own, and regions would be numbered so, too.
     one, other = (take(mesh.vertices, take(corner, slot)) for slot in (first, first + sizes // 2))
     x, y = (_steps((one[:, i] + other[:, i]) / 2) for i in (0, 1))
-    order = argsort((mesh.window << (2 * _MORTON_BITS)) + _spread(x) + 2 * _spread(y))
+    order = argsort((mesh.window << (2 * _CURVE_BITS)) + _spread(x) + 2 * _spread(y))
     ordered = take(sizes, order)
     # By the middle of each region in the run: two regions then never make one group of two.
     middle = 2 * ordered.cumsum(0) - ordered
@@ -126,7 +186,7 @@ def _groups(mesh: Subdivision, n_tiles: int) -> Array:
 def _steps(x: Array) -> Array:
     """Positions on a scale of integers."""
     low, high = float(x.min()), float(x.max())
-    return whole((x - low) / max(high - low, tiny(x)) * (2**_MORTON_BITS - 1))
+    return whole((x - low) / max(high - low, tiny(x)) * (2**_CURVE_BITS - 1))
 
 
 def _spread(bits: Array) -> Array:
@@ -136,76 +196,60 @@ def _spread(bits: Array) -> Array:
     return bits
 
 
-def _tile(mesh: Subdivision, regions: Array) -> Tile:
-    half_edges, offsets = mesh.loops_of(regions)
-    edges, number = unique(half_edges >> 1)
-    vertices, ends = unique(take(mesh.edges, edges))
-    own = Subdivision(
-        vertices=mesh.vertices[vertices],
-        edges=ends,
-        edge_layer=mesh.edge_layer[edges],
-        edge_unit=mesh.edge_unit[edges],
-        loops=2 * number + (half_edges & 1),
-        offsets=offsets,
-        window=mesh.window[regions],
-    )
-    return Tile(own, vertices)
+def compact_tiles(mesh: Subdivision, n_parts: Array) -> Array:
+    """(R,) tile of each region, when every window is cut into so many parts of about equally many corners.
 
-
-def _side_by_side(old: Array, tiles: Sequence[Tile], meshes: Sequence[Subdivision]) -> Subdivision:
-    """All tiles in one set of arrays, after the `old` vertices of the whole; edges of the seam occur twice."""
-    edges, loops, offsets, n_vertices, n_edges, n_slots = [], [], [], len(old), 0, 0
-    for tile, mesh in zip(tiles, meshes, strict=True):
-        born = len(mesh.vertices) - len(tile.vertices)
-        number = concat([tile.vertices, arange(n_vertices, n_vertices + born, tile.vertices)])
-        edges.append(take(number, mesh.edges.reshape(-1)).reshape(-1, 2))
-        loops.append(mesh.loops + 2 * n_edges)
-        offsets.append(mesh.offsets[:-1] + n_slots)
-        n_vertices, n_edges, n_slots = n_vertices + born, n_edges + len(mesh.edges), n_slots + len(mesh.loops)
-    births = [mesh.vertices[len(tile.vertices) :] for tile, mesh in zip(tiles, meshes, strict=True)]
-    return Subdivision(
-        vertices=concat([old, *births]),
-        edges=concat(edges),
-        edge_layer=concat([mesh.edge_layer for mesh in meshes]),
-        edge_unit=concat([mesh.edge_unit for mesh in meshes]),
-        loops=concat(loops),
-        offsets=concat([*offsets, zeros(1, old) + n_slots]),
-        window=concat([mesh.window for mesh in meshes]),
-    )
-
-
-def _pairs(piece: Array, rank: Array) -> tuple[Array, Array]:
-    """Pieces of the seam from one side, and the same ones from the other, in order along each edge.
+    A k-d tree: parts are halved along their longer side until there are enough.
 
     Parameters
     ----------
-    piece, rank : (p,) all pieces, tile after tile; both tiles of an edge of the seam have equally many
+    n_parts : (number of windows,)
     """
-    piece = piece[argsort(rank)]
-    n_pieces = bincount(rank, 0)
-    owner, within = ragged_arange(n_pieces)
-    first_half = 2 * within < take(n_pieces, owner)
-    return piece[first_half], piece[~first_half]
+    corner, first, sizes = mesh.loop_vertices(), mesh.offsets[:-1], mesh.sizes()
+    one, other = (take(mesh.vertices, take(corner, slot)) for slot in (first, first + sizes // 2))
+    centre = (one + other) / 2
+    part, n_parts = mesh.window, n_parts + 0
+    while int(n_parts.max()) > 1:
+        left = _in_first_half(part, centre, sizes, n_parts)
+        halves = zeros((len(n_parts), 2), n_parts)
+        halves[:, 0], halves[:, 1] = (n_parts + 1) // 2, n_parts // 2
+        kept, part = unique(2 * part + where(left, 0, 1))
+        n_parts = take(halves.reshape(-1), kept)
+    return part
 
 
-def _identify(mesh: Subdivision, edge: Array, copy: Array) -> Subdivision:
-    """Each edge of `copy` and its ends become those of `edge`; vertices and edges close their ranks."""
-    own, other = mesh.edges[edge], mesh.edges[copy]
-    vertex = put(arange(0, len(mesh.vertices), edge), other.reshape(-1), own.reshape(-1))
-    number = put(arange(0, len(mesh.edges), edge), copy, edge)
-    kept_vertices, new_vertex = _close_ranks(vertex)
-    kept_edges, new_edge = _close_ranks(number)
-    return replace(
-        mesh,
-        vertices=mesh.vertices[kept_vertices],
-        edges=take(new_vertex, take(mesh.edges, kept_edges).reshape(-1)).reshape(-1, 2),
-        edge_layer=mesh.edge_layer[kept_edges],
-        edge_unit=mesh.edge_unit[kept_edges],
-        loops=2 * take(new_edge, mesh.loops >> 1) + (mesh.loops & 1),
-    )
+def _in_first_half(part: Array, centre: Array, weight: Array, n_parts: Array) -> Array:
+    """(R,) whether each region goes to the first half of its part, in proportion to the parts that this will have."""
+    n = len(n_parts)
+    low, high = (_extremes(part, centre, n, sign) for sign in (1, -1))
+    extent = high - low
+    axis = where(extent[:, 1] > extent[:, 0], 1, 0)
+    longer = where(axis == 1, extent[:, 1], extent[:, 0])
+    start = where(axis == 1, low[:, 1], low[:, 0])
+    along = take(axis, part)
+    coordinate = where(along == 1, centre[:, 1], centre[:, 0])
+    fraction = ((coordinate - take(start, part)) / where(longer > 0, longer, 1)[part]).clip(0, 1)
+    order = argsort_along(part, fraction)
+    ordered = take(part, order)
+    total = starts_of(take(weight, order))
+    first_of = positions(is_first(ordered))
+    present = take(ordered, first_of)  # parts that have regions at all: all of them
+    begin = put(zeros(n, part), present, take(total, first_of))
+    end = put(zeros(n, part), present, take(total, concat([first_of[1:], first_of[:1] * 0 + len(part)])))
+    middle = total[:-1] + total[1:] - 2 * take(begin, ordered)  # twice the middle of each region's weight
+    first_half = take((n_parts + 1) // 2, ordered)
+    left = middle * take(n_parts, ordered) < 2 * take(end - begin, ordered) * first_half
+    last_of = concat([first_of[1:], first_of[:1] * 0 + len(part)]) - 1
+    left[last_of], left[first_of] = False, True  # no half is empty
+    left |= take(n_parts, ordered) == 1
+    return put(flags(len(order), False, order), order, left)
 
 
-def _close_ranks(representative: Array) -> tuple[Array, Array]:
-    """Members that represent themselves, and everybody's number among them."""
-    stays = representative == arange(0, len(representative), representative)
-    return positions(stays), take(stays.cumsum(0) - 1, representative)
+def _extremes(part: Array, centre: Array, n: int, sign: int) -> Array:
+    """(n, 2) least coordinates of each part's centres, or the greatest for sign -1."""
+    result = zeros((n, 2), centre) + centre[:1] * 0
+    for i in (0, 1):
+        column = sign * centre[:, i]
+        least = result[:, i] + float(column.max())
+        result[:, i] = sign * put_least(least, part, column)
+    return result

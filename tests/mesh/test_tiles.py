@@ -1,6 +1,5 @@
 """Tiles refined one by one and stitched are the subdivision refined as a whole."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from splinegeo.mesh import cut_into_tiles
-from splinegeo.mesh.seams import Seam, match
+from splinegeo.mesh import Seams, compact_tiles, cut_into_tiles, runs_along_a_curve, side_by_side, stitch
 
 from .lines import TOLERANCE, array, assert_sound, cut, host, square, windows
 
@@ -17,11 +15,20 @@ SQUARE = square(2.0)
 SMALL = st.integers(-4, 4)
 LINES = st.lists(st.tuples(SMALL, SMALL, SMALL), min_size=1, max_size=8)
 reproducible = settings(derandomize=True, deadline=None, max_examples=30)
+WAYS = [runs_along_a_curve, lambda mesh, n: compact_tiles(mesh, array([n] * (int(mesh.window.max()) + 1)))]
+both_ways = pytest.mark.parametrize("tiles_of", WAYS, ids=["runs", "compact"])
 
 
-def in_tiles(mesh, n_tiles, refine_tile):
-    tiling = cut_into_tiles(mesh, n_tiles)
-    return tiling.stitch([refine_tile(tile.mesh) for tile in tiling.tiles], TOLERANCE.length)
+def refined_tiles(mesh, n_tiles, refine_tile, seams, tiles_of=runs_along_a_curve):
+    """The refined tiles of a subdivision; a tile may itself come back in tiles."""
+    whole = cut_into_tiles(mesh, tiles_of(mesh, n_tiles), seams)
+    results = [refine_tile(whole.part(tile, tile + 1)[0]) for tile in range(whole.n_tiles)]
+    return [leaf for result in results for leaf in (result if isinstance(result, list) else [result])]
+
+
+def in_tiles(mesh, n_tiles, refine_tile, tiles_of=runs_along_a_curve):
+    seams = Seams()
+    return stitch(side_by_side(refined_tiles(mesh, n_tiles, refine_tile, seams, tiles_of)), seams, TOLERANCE.length)
 
 
 def geometry(mesh):
@@ -33,51 +40,84 @@ def geometry(mesh):
     return regions, sorted((sorted((points[a], points[b])), layer, unit) for (a, b), layer, unit in labels)
 
 
+@both_ways
 @reproducible
-@given(LINES, LINES, st.integers(2, 7))
-def test_tiles_cut_apart_and_stitched_are_the_whole(first, second, n_tiles):
+@given(first=LINES, second=LINES, n_tiles=st.integers(2, 7))
+def test_tiles_cut_apart_and_stitched_are_the_whole(tiles_of, first, second, n_tiles):
     whole = cut(windows([SQUARE]), first)
-    assert geometry(in_tiles(whole, n_tiles, lambda mesh: mesh)) == geometry(whole)
-    refined = in_tiles(whole, n_tiles, lambda mesh: cut(mesh, second, 1))
+    assert geometry(in_tiles(whole, n_tiles, lambda mesh: mesh, tiles_of)) == geometry(whole)
+    refined = in_tiles(whole, n_tiles, lambda mesh: cut(mesh, second, 1), tiles_of)
     assert_sound(refined)
     assert geometry(refined) == geometry(cut(whole, second, 1))
 
 
+@both_ways
 @reproducible
-@given(LINES, LINES, LINES)
-def test_tiles_of_tiles(first, second, third):
-    whole = cut(windows([SQUARE]), first)
-    refined = in_tiles(whole, 3, lambda mesh: in_tiles(cut(mesh, second, 1), 2, lambda small: cut(small, third, 2)))
+@given(first=LINES, second=LINES, third=LINES)
+def test_tiles_of_tiles(tiles_of, first, second, third):
+    """A copy of an edge is cut across again on one side, not at all or otherwise on the other."""
+    whole, seams = cut(windows([SQUARE]), first), Seams()
+
+    def in_two(mesh, index=[0]):  # noqa: B006 (counts the tiles)
+        index[0] += 1
+        again = cut(mesh, second, 1)
+        if index[0] % 3 == 0:
+            return cut(again, third, 2)
+        return refined_tiles(again, 1 + index[0] % 3, lambda small: cut(small, third, 2), seams, tiles_of)
+
+    leaves = refined_tiles(whole, 3, in_two, seams, tiles_of)
+    refined = stitch(side_by_side(leaves), seams, TOLERANCE.length)
     assert_sound(refined)
     assert geometry(refined) == geometry(cut(cut(whole, second, 1), third, 2))
 
 
-def test_tiles_are_balanced_and_keep_to_windows():
+def test_runs_are_balanced_and_keep_to_windows():
     lines = np.random.default_rng(0).standard_normal((40, 3))
     mesh = cut(windows([SQUARE, square(2.0, 10.0)]), np.concatenate([lines, lines]))
-    tiling = cut_into_tiles(mesh, 4)
-    sizes = [len(tile.mesh.loops) for tile in tiling.tiles]
+    whole = cut_into_tiles(mesh, runs_along_a_curve(mesh, 4), Seams())
+    tiles = [whole.part(tile, tile + 1)[0] for tile in range(whole.n_tiles)]
+    sizes = [len(tile.loops) for tile in tiles]
     assert len(sizes) == 4
     assert max(sizes) < 1.1 * min(sizes) + 10
     assert_sound(in_tiles(mesh, 4, lambda tile: tile), n_windows=2)
-    windows_of = [set(tile.mesh.window.tolist()) for tile in tiling.tiles]
-    assert sum(len(w) for w in windows_of) <= 5  # one tile at most straddles the two windows
+    assert sum(len(set(tile.window.tolist())) for tile in tiles) <= 5  # one tile at most straddles the two windows
 
 
-def test_more_tiles_than_regions_are_one_region_each():
+def test_compact_tiles_are_balanced_and_never_leave_their_window():
+    lines = np.random.default_rng(0).standard_normal((40, 3))
+    mesh = cut(windows([SQUARE, square(2.0, 10.0)]), np.concatenate([lines, lines]))
+    tile = host_column(compact_tiles(mesh, array([5, 1])))
+    window, corners = host_column(mesh.window), host_column(mesh.sizes())
+    assert {int(t): set(window[tile == t].tolist()) for t in np.unique(tile)} == {
+        **{t: {0} for t in range(5)},
+        5: {1},
+    }
+    weights = np.bincount(tile, corners)[:5]
+    assert weights.max() < 1.2 * weights.min()
+
+
+def host_column(x):
+    return np.asarray(x.cpu() if hasattr(x, "cpu") else x)
+
+
+@both_ways
+def test_more_tiles_than_regions_are_one_region_each(tiles_of):
     mesh = cut(windows([SQUARE]), [(1, 0, 0), (0, 1, 0)])
-    tiling = cut_into_tiles(mesh, 100)
-    assert [tile.mesh.n_regions for tile in tiling.tiles] == [1, 1, 1, 1]
+    whole = cut_into_tiles(mesh, tiles_of(mesh, 100), Seams())
+    assert [whole.part(tile, tile + 1)[0].n_regions for tile in range(whole.n_tiles)] == [1, 1, 1, 1]
+
+
+def in_halves(lines_of_side):
+    """A square with a vertical seam in the middle, its left half refined by some lines and its right half by others."""
+    mesh, seams = cut(windows([SQUARE]), [(1, 0, 0)]), Seams()
+    whole = cut_into_tiles(mesh, runs_along_a_curve(mesh, 2), seams)
+    tiles = [whole.part(tile, tile + 1)[0] for tile in (0, 1)]
+    refined = [cut(tile, lines_of_side[bool(host(tile).vertices[:, 0].max() > 0)], 1) for tile in tiles]
+    return stitch(side_by_side(refined), seams, TOLERANCE.length)
 
 
 def test_sides_that_decided_differently_get_the_vertices_of_both():
-    # A vertical seam between two halves; the left one is cut by two levels, the right one by one of them only.
-    mesh = cut(windows([SQUARE]), [(1, 0, 0)])
-    tiling = cut_into_tiles(mesh, 2)
-    left = int(tiling.tiles[0].mesh.vertices[:, 0].max() > 0)
-    lines = {left: [(0, 1, -1), (0, 1, 1)], 1 - left: [(0, 1, 1)]}
-    refined = [cut(tile.mesh, lines[i], 1) for i, tile in enumerate(tiling.tiles)]
-    stitched = tiling.stitch(refined, TOLERANCE.length)
+    stitched = in_halves({False: [(0, 1, 1)], True: [(0, 1, -1), (0, 1, 1)]})
     assert_sound(stitched)
     assert (stitched.n_regions, len(stitched.vertices)) == (5, 6 + 2 + 3)
     # The region beside the lonely end has it as a corner of 180 degrees.
@@ -85,31 +125,14 @@ def test_sides_that_decided_differently_get_the_vertices_of_both():
 
 
 def test_ends_that_rounding_moved_apart_stay_one_vertex():
-    mesh = cut(windows([SQUARE]), [(1, 0, 0)])
-    tiling = cut_into_tiles(mesh, 2)
-    lines = [[(0, 1, -1), (0, 1, 0.5)], [(0, 1, -1 - 1e-14), (0, 1, 0.5), (0, 1, 1)]]
-    refined = [cut(tile.mesh, some, 1) for tile, some in zip(tiling.tiles, lines, strict=True)]
-    stitched = tiling.stitch(refined, TOLERANCE.length)
+    stitched = in_halves({False: [(0, 1, -1), (0, 1, 0.5)], True: [(0, 1, -1 - 1e-14), (0, 1, 0.5), (0, 1, 1)]})
     assert_sound(stitched)
-    on_seam = stitched.vertices[:, 0] == 0
-    assert int(on_seam.sum()) == 5
-
-
-def test_pieces_are_traced_from_the_first_end_to_the_second():
-    mesh = cut(windows([SQUARE]), [(0, 1, level / 10) for level in (3, -5, 11, 0)])
-    side = np.flatnonzero((host(mesh).vertices[host(mesh).edges][:, :, 0] == 2).all(axis=1))
-    shuffled = array(side[[3, 0, 4, 1, 2]])
-    ends = array([[1, 2]] * 5)  # the window's right border
-    seam = Seam.trace(mesh, shuffled, array([0] * 5), ends)
-    heights = mesh.vertices[mesh.edges[seam.piece]][:, :, 1].tolist()
-    assert heights[0][0] == -2
-    assert [low for low, _ in heights[1:]] == [high for _, high in heights[:-1]]
-    assert match([mesh, mesh], [seam, seam], array(np.zeros((1, 2, 2))), 1e-9)[0][0] is mesh
+    assert int((stitched.vertices[:, 0] == 0).sum()) == 5
 
 
 @pytest.mark.parametrize("n_tiles", [1, 2])
-def test_a_tiling_leaves_the_labels_of_the_whole(n_tiles):
+def test_stitching_gives_back_the_labels_of_the_whole(n_tiles):
     whole = cut(windows([SQUARE]), [(1, 0, 0), (0, 1, 0)], layer=3)
-    again = in_tiles(whole, n_tiles, lambda mesh: replace(mesh))
+    again = in_tiles(whole, n_tiles, lambda mesh: mesh)
     assert sorted(again.edge_layer.tolist()) == sorted(whole.edge_layer.tolist())
     assert sorted(again.edge_unit.tolist()) == sorted(whole.edge_unit.tolist())
