@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Real
 from typing import Any, overload
 
@@ -14,11 +15,12 @@ from tqdm import tqdm
 
 from ..ambient import own_settings
 from ..errors import InvalidInputError
-from ..mesh import Subdivision, as_array, windows
+from ..mesh import Seams, Subdivision, as_array, windows
 from ..network import Captured, Program, Section, Source, full_precision, network_of, points_in, restrict
 from ..partition import Frame, Partition, split_windows
 from ..slices import Slice
 from ..tolerance import Tolerance
+from .basis import BasisWalk, is_wide
 from .crew import Crew
 from .decisions import Book, Decisions
 from .eligibility import require_exact
@@ -235,7 +237,15 @@ def partitions_of(
 ) -> list[Partition]:
     """Partitions of slices of a captured network, refined together."""
     decisions = Decisions(tolerance)
-    frames, section, mesh = refine_slices(network, domains, tolerance, [decisions], device, progress, max_memory)
+    frames, mesh = _windows(network, domains, device)
+    with full_precision(network.dtype, network.device), torch.no_grad():
+        section = _restrict(network, domains, frames, device)
+    if max_memory is None and network.device.type == "cpu" and is_wide(section):
+        with _shown(network, mesh, progress) as shown:
+            walk = BasisWalk.of(section, tolerance, decisions, shown)
+            mesh = walk.finish(walk.begin(mesh))
+    else:
+        mesh = _on_vertices(section, mesh, tolerance, [decisions], progress, max_memory)
     return split_windows(mesh, domains, frames, section, decisions.certificates(frames))
 
 
@@ -248,16 +258,44 @@ def refine_slices(
     progress: bool = False,
     max_memory: int | None = None,
 ) -> tuple[list[Frame], Section, Subdivision]:
-    """One subdivision of all slices of a captured network, each in the normalised coordinates of its frame."""
+    """One subdivision of all slices of a captured network, each in the normalised coordinates of its frame.
+
+    Every sign of every unit at every vertex is decided, and the books see it.
+    """
+    frames, mesh = _windows(network, domains, device)
+    with full_precision(network.dtype, network.device), torch.no_grad():
+        section = _restrict(network, domains, frames, device)
+    return frames, section, _on_vertices(section, mesh, tolerance, books, progress, max_memory)
+
+
+def _windows(
+    network: Program, domains: list[Slice], device: torch.device | str | None
+) -> tuple[list[Frame], Subdivision]:
+    """The slices' frames, and their windows as one subdivision in normalised coordinates."""
     frames = [Frame.of(domain) for domain in domains]
     corners = [torch.from_numpy(f.normalise(d.window)) for f, d in zip(frames, domains, strict=True)]
-    mesh = windows([as_array(c.to(device=device, dtype=network.dtype)) for c in corners])
+    return frames, windows([as_array(c.to(device=device, dtype=network.dtype)) for c in corners])
+
+
+def _on_vertices(
+    section: Section,
+    mesh: Subdivision,
+    tolerance: Tolerance,
+    books: Sequence[Book],
+    progress: bool,
+    max_memory: int | None,
+) -> Subdivision:
+    with _shown(section.network, mesh, progress) as shown:
+        walk = Walk(section, tolerance, books, Crew.for_device(section.network.device), shown, Seams())
+        return walk.finish(walk.begin(mesh, max_memory))
+
+
+@contextmanager
+def _shown(network: Program, mesh: Subdivision, progress: bool) -> Iterator[Progress]:
+    """A walk's settings of the process, and its bar."""
     bar = tqdm(total=len(network.layer_names), disable=not progress, unit="layer")
     with full_precision(network.dtype, network.device), torch.no_grad(), bar:
-        section = _restrict(network, domains, frames, device)
-        shown = Progress(bar, network.layer_names, mesh.n_regions)
-        walk = Walk(section, tolerance, books, Crew.for_device(network.device), shown)
-        return frames, section, walk.finish(walk.begin(mesh, max_memory))
+        yield Progress(bar, network.layer_names, mesh.n_regions)
 
 
 def _common_shape(domains: Sequence[Slice]) -> tuple[int, ...]:

@@ -32,17 +32,30 @@ class Decisions:
 
     def record(self, before: Subdivision, events: EventTable, refinement: Refinement, units: Array, layer: int) -> None:
         """The decisions of one refinement of `before`."""
-        self.smallest_margin = min(self.smallest_margin, events.smallest_margin, refinement.smallest_gap)
-        where = positions(events.n_zero)
-        if len(where):
-            self._zeros.append((before.vertex_windows()[where], events.n_zero[where]))
-        vertex, event = events.snapped
-        self._add(before, vertex, units[event], layer, False)
-        self._add(refinement.mesh, refinement.merged_vertex, units[refinement.merged_event], layer, True)
+        self.note(min(events.smallest_margin, refinement.smallest_gap))
+        zero = positions(events.n_zero)
+        if len(zero):
+            self.zeros(before.vertex_windows()[zero], events.n_zero[zero])
+        for mesh, (vertex, event), merged in (
+            (before, events.snapped, False),
+            (refinement.mesh, (refinement.merged_vertex, refinement.merged_event), True),
+        ):
+            if len(vertex):
+                self.close(mesh.vertex_windows()[vertex], mesh.vertices[vertex], layer, units[event], merged)
 
-    def _add(self, mesh: Subdivision, vertex: Array, unit: Array, layer: int, merged: bool) -> None:
-        if len(vertex):
-            self._found.append((mesh.vertex_windows()[vertex], mesh.vertices[vertex], layer, unit, merged))
+    def note(self, margin: float) -> None:
+        """Some decision was made at a distance of so many tolerances, and none of its kind closer."""
+        self.smallest_margin = min(self.smallest_margin, margin)
+
+    def zeros(self, window: Array, count: Array) -> None:
+        """So many values (n,) were decided to be zero at vertices in these windows (n,)."""
+        if len(window):
+            self._zeros.append((window, count))
+
+    def close(self, window: Array, at: Array, layer: int, unit: Array, merged: bool) -> None:
+        """Decisions (n,) within a tolerance: where in which window, and about which unit of a layer."""
+        if len(window):
+            self._found.append((window, at, layer, unit, merged))
 
     def certificates(self, frames: list[Frame]) -> list[Certificate]:
         """One certificate per window."""

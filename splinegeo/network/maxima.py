@@ -30,9 +30,9 @@ def round_events(candidates: Tensor, round: int) -> Tensor:
 
 
 def round_magnitudes(candidates: Tensor, round: int) -> Tensor:
-    """(1, m) magnitudes that enter one round's differences, for (1, n, k) magnitudes of the candidates."""
+    """(V, m) magnitudes that enter one round's differences, for (V, n, k) magnitudes of the candidates."""
     first, second = _pairs(_after(candidates, round))
-    return (first + second).reshape(1, -1)
+    return (first + second).reshape(len(candidates), -1)
 
 
 def winners(candidates: Tensor, tolerance: Tensor) -> Tensor:

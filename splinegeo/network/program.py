@@ -171,14 +171,14 @@ class Program:
         for name in step.last_uses:
             env.pop(name, None)
 
-    def magnitude(self, step: Step, env: Environment) -> None:
-        """Run one affine step on magnitudes (1, ...) instead of values."""
-        args, kwargs = self.bind(step, env, 1)
+    def magnitude(self, step: Step, env: Environment, n_rows: int = 1) -> None:
+        """Run one affine step on magnitudes (n, ...) instead of values."""
+        args, kwargs = self.bind(step, env, n_rows)
         env[step.name] = magnitude(step.operator, step.target, args, kwargs)
 
     def n_rounds(self, step: Step, env: Environment) -> int:
         """How many times the subdivision must be refined before a nonlinearity is affine on every region."""
-        return n_rounds(self._candidates(step, env, 1)) if step.operator in MAXIMA else 1
+        return n_rounds(self.candidates(step, env, 1)) if step.operator in MAXIMA else 1
 
     def events(self, step: Step, env: Environment, n_rows: int, round: int = 0) -> Tensor:
         """(V, m) events of one round of a nonlinearity.
@@ -192,7 +192,7 @@ class Program:
         if _shares_memory(first, inputs):
             return self._events(step, inputs, n_rows, round).contiguous()  # an expanded input repeats itself
         result = first.new_empty((n_rows, first.shape[1]))  # every row is written below
-        rows = rows_at_once(result, (self._candidates(step, one, 1) if step.operator in MAXIMA else first).numel())
+        rows = rows_at_once(result, (self.candidates(step, one, 1) if step.operator in MAXIMA else first).numel())
         for start in range(0, n_rows, rows):
             some = slice(start, min(start + rows, n_rows))
             result[some] = self._events(step, {name: x[some] for name, x in inputs.items()}, some.stop - start, round)
@@ -211,16 +211,16 @@ class Program:
 
     def _events(self, step: Step, env: Environment, n_rows: int, round: int) -> Tensor:
         if step.operator in MAXIMA:
-            return round_events(self._candidates(step, env, n_rows), round)
+            return round_events(self.candidates(step, env, n_rows), round)
         args, kwargs = self.bind(step, env, n_rows)
         return events(step.operator, torch.sub, args, kwargs)
 
-    def event_magnitudes(self, step: Step, env: Environment, round: int = 0) -> Tensor:
-        """(m,) magnitudes that enter the events, from an environment of magnitudes (1, ...)."""
+    def event_magnitudes(self, step: Step, env: Environment, round: int = 0, n_rows: int = 1) -> Tensor:
+        """(n, m) magnitudes that enter the events, from an environment of magnitudes (n, ...)."""
         if step.operator in MAXIMA:
-            return round_magnitudes(self._candidates(step, env, 1).abs(), round).reshape(-1)
-        args, kwargs = self.bind(step, env, 1)
-        return events(step.operator, _add_magnitudes, args, kwargs).reshape(-1)
+            return round_magnitudes(self.candidates(step, env, n_rows).abs(), round).reshape(n_rows, -1)
+        args, kwargs = self.bind(step, env, n_rows)
+        return events(step.operator, _add_magnitudes, args, kwargs).reshape(n_rows, -1)
 
     def event_units(self, step: Step, n_events: int, device: torch.device) -> Tensor:
         """(m,) flat index of the unit that each event belongs to."""
@@ -242,11 +242,12 @@ class Program:
 
         Candidates within `tolerance` times their magnitude of the maximum are the same; the first one counts.
         """
-        magnitude = self._candidates(step, magnitudes, 1).abs().amax(dim=2).reshape(-1)
+        magnitude = self.candidates(step, magnitudes, 1).abs().amax(dim=2).reshape(-1)
         n_rows = len(next(iter(env.values())))
-        return winners(self._candidates(step, env, n_rows), tolerance * magnitude)
+        return winners(self.candidates(step, env, n_rows), tolerance * magnitude)
 
-    def _candidates(self, step: Step, env: Environment, n_rows: int) -> Tensor:
+    def candidates(self, step: Step, env: Environment, n_rows: int) -> Tensor:
+        """(n, n_units, k) candidates of each unit of a maximum."""
         args, kwargs = self.bind(step, env, n_rows)
         return MAXIMA[step.operator](*args, **kwargs)
 

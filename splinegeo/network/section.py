@@ -33,7 +33,7 @@ class Section:
         With only the steps from the first nonlinearity on.
     base : results that these steps need, at each plane's origin: (K, ...) each
     slopes : their derivatives along the two coordinates: two (K, ...) each
-    magnitude : (1, ...) each: what entered the computation of `base`, over all planes
+    magnitude : (K, ...) each: what entered the computation of `base`
     entry : the steps before the first nonlinearity
     """
 
@@ -150,7 +150,7 @@ def restrict(network: Program, origins: Tensor, bases: Tensor) -> Section:
         # Both directions in one batch: forward mode costs a small network more than its arithmetic does.
         twice = torch.cat([origins, origins])
         values, tangents = torch.func.jvp(enter, (twice,), (bases.reshape(twice.shape),))[:2]
-        magnitude = _magnitudes(network, prefix, origins.abs().amax(0, keepdim=True))
+        magnitude = _magnitudes(network, prefix, origins.abs())
     return Section(
         network=replace(network, steps=rest),
         base={name: value[: len(origins)] for name, value in values.items()},
@@ -166,5 +166,5 @@ def restrict(network: Program, origins: Tensor, bases: Tensor) -> Section:
 def _magnitudes(network: Program, steps: tuple[Step, ...], x: Tensor) -> Environment:
     env: Environment = {network.input: x}
     for step in steps:
-        network.magnitude(step, env)
+        network.magnitude(step, env, len(x))
     return env

@@ -115,7 +115,7 @@ class Walk:
         return self._without_lost_ties(chain, step, magnitudes, made) if n_rounds > 1 else chain
 
     def _tolerance(self, step: Step, magnitudes: Environment, round: int) -> Tensor:
-        magnitude = self.network.event_magnitudes(step, magnitudes, round)
+        magnitude = self.network.event_magnitudes(step, magnitudes, round)[0]
         if not torch.isfinite(magnitude).all():
             name = self.network.layer_names[step.layer or 0]
             raise NonFiniteError(f"values overflow before nonlinearity '{name}': scale the weights or the path down")
