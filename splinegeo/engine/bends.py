@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..network import ACTIVATIONS
+from ..network.operators import spline_of
 
 UnitTable = list[tuple[tuple[float, ...], tuple[tuple[float, float], ...]]]
 
@@ -27,10 +27,7 @@ def unit_functions(operator: str, shape: tuple[int, ...], args: tuple[Any, ...],
     >>> unit_functions("leaky_relu", (1,), (torch.zeros(1, 1), 0.25), {})
     [((0.0,), ((0.25, 0.0), (1.0, 0.0)))]
     """
-    x, *others = args
-    if operator == "prelu":  # one slope for each channel
-        others[0] = others[0].reshape(1, -1, *[1] * (x.ndim - 2)) if x.ndim > 1 else others[0]
-    spline = ACTIVATIONS[operator].spline(*others, **kwargs)
+    spline = spline_of(operator, args, kwargs)
     per_unit = [_per_unit(number, shape) for number in (*spline.breaks, *(c for piece in spline.pieces for c in piece))]
     k = len(spline.breaks)
     return [

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .maxima import MAXIMA
-from .splines import ACTIVATIONS, is_infinite
+from .splines import ACTIVATIONS, Spline, is_infinite
 from .table import AFFINE, COMPARISONS, SLOPED, In
 
 Difference = Callable[[Any, Any], Tensor]
@@ -42,6 +42,14 @@ def is_piecewise_affine(name: str, depends: list[bool]) -> bool:
     if name in ACTIVATIONS:
         return not ACTIVATIONS[name].is_smooth
     return name in COMPARISONS or name in MAXIMA or is_affine(name, depends)
+
+
+def spline_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Spline:
+    """The function of one number that an activation applies, from the operator's own arguments."""
+    x, *others = args
+    if name == "prelu" and x.ndim > 1:  # one slope for each channel
+        others[0] = others[0].reshape(1, -1, *[1] * (x.ndim - 2))
+    return ACTIVATIONS[name].spline(*others, **kwargs)
 
 
 def has_events(name: str) -> bool:

@@ -21,7 +21,7 @@ from ...network.table import CONVOLUTIONS, PRODUCTS
 _ADDED = {"linear": 2, "addmm": 0, "addmv": 0, "addbmm": 0, "baddbmm": 0, "addcmul": 0}
 _ADDED |= dict.fromkeys(("conv1d", "conv2d", "conv3d", "convolution"), 2)
 _ADDED |= dict.fromkeys(("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), 2)
-_SUMS = {"add", "sub", "rsub"}
+_SUMS = {"add", "sub", "rsub", "subtract"}
 _NORMS = {"batch_norm", "_native_batch_norm_legit_no_training", "native_batch_norm", "cudnn_batch_norm"}
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ...network import Environment, Program, Step
-from ...network.splines import ACTIVATIONS
+from ...network.operators import spline_of
 from .affine import padded, rows_of
 
 
@@ -114,7 +114,7 @@ def bend_of(network: Program, step: Step, live: Environment) -> Bend:
     x = live[name]
     shape = network.unit_shapes[step.layer or 0]
     args, kwargs = network.bind(step, {name: x[:, 0]}, len(x))
-    spline = ACTIVATIONS[step.operator].spline(*args[1:], **kwargs)
+    spline = spline_of(step.operator, args, kwargs)
     operand = _spread(x, shape)
 
     def per_unit(numbers: Sequence[Any]) -> Tensor:
