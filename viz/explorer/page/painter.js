@@ -28,22 +28,25 @@ const FILL = [
 
 const LINE = [
   `#version 300 es
-  layout(location = 0) in vec4 ends;
-  layout(location = 1) in float kind;
   uniform mat2 turn;
   uniform vec2 shift, middle;
   uniform float width;
-  uniform highp sampler2D strokes;
+  uniform highp sampler2D ends, kinds, strokes;
   out float across;
   flat out vec4 stroke;
   void main() {
-    stroke = texelFetch(strokes, ivec2(int(kind), 0), 0);
-    vec2 a = turn * ends.xy + shift, b = turn * ends.zw + shift;
+    int row = textureSize(ends, 0).x, line = gl_VertexID / 6, corner = gl_VertexID % 6;
+    ivec2 place = ivec2(line % row, line / row);
+    vec4 both = texelFetch(ends, place, 0);
+    stroke = texelFetch(strokes, ivec2(int(texelFetch(kinds, place, 0).r), 0), 0);
+    vec2 a = turn * both.xy + shift, b = turn * both.zw + shift;
     vec2 along = b - a;
     float size = length(along);
     along = size > 0.0 ? along / size : vec2(1.0, 0.0);
-    float side = gl_VertexID % 2 == 0 ? -1.0 : 1.0;
-    bool late = gl_VertexID > 1;
+    // Two triangles: corners 0 1 2 and 2 1 3 of a rectangle, whose odd corners lie on one side.
+    int at4 = corner < 3 ? corner : corner == 3 ? 2 : corner == 4 ? 1 : 3;
+    float side = at4 % 2 == 0 ? -1.0 : 1.0;
+    bool late = at4 > 1;
     across = side * (width * 0.5 + 1.0);
     vec2 at = (late ? b : a) + (late ? 0.35 : -0.35) * width * along + across * vec2(-along.y, along.x);
     gl_Position = stroke.a > 0.0 ? vec4(at / middle, 0.0, 1.0) : vec4(2.0, 2.0, 2.0, 1.0);
@@ -60,7 +63,7 @@ const LINE = [
   }`,
 ];
 
-const ROW = 2048; // width of the texture that holds one level for each region
+const ROW = 2048; // width of the textures that hold one entry for each region or line
 
 export class Painter {
   constructor(canvas) {
@@ -69,6 +72,7 @@ export class Painter {
     this.gl = gl;
     this.fill = program(gl, FILL);
     this.line = program(gl, LINE);
+    this.nothing = gl.createVertexArray();
     this.palettes = new Map();
     this.held = new Map();
     gl.disable(gl.DEPTH_TEST);
@@ -87,10 +91,10 @@ export class Painter {
       const { turn, shift } = camera.placement(scene);
       const place = { turn: turn.map((x) => x * ratio), shift: shift.map((x) => x * ratio) };
       this.paintRegions(scene, held, place, look);
-      if (look.edges) this.paintLines(held.edges, scene.nEdges, place, look.edgeWidth(scene) * ratio, look.strokes);
-      if (look.boundary && held.nBoundary) {
-        this.paintLines(held.boundary, held.nBoundary, place, 3.6 * ratio, look.casing);
-        this.paintLines(held.boundary, held.nBoundary, place, 2.0 * ratio, look.bright);
+      if (look.edges) this.paintLines(held.edges, place, look.edgeWidth(scene) * ratio, look.strokes);
+      if (look.boundary && held.boundary) {
+        this.paintLines(held.boundary, place, 3.6 * ratio, look.casing);
+        this.paintLines(held.boundary, place, 2.0 * ratio, look.bright);
       }
     }
   }
@@ -112,15 +116,17 @@ export class Painter {
     gl.drawElements(gl.TRIANGLES, scene.fans.length, gl.UNSIGNED_INT, 0);
   }
 
-  paintLines(lines, count, place, width, strokes) {
+  paintLines(lines, place, width, strokes) {
     const { gl } = this;
     gl.enable(gl.BLEND);
     gl.useProgram(this.line.program);
     this.place(this.line, place);
     gl.uniform1f(this.line.width, width);
     this.texture(0, this.palette(strokes), this.line.strokes);
-    gl.bindVertexArray(lines);
-    gl.drawArraysInstanced(gl.TRIANGLE_STRIP, 0, 4, count);
+    this.texture(1, lines.ends, this.line.ends);
+    this.texture(3, lines.kinds, this.line.kinds);
+    gl.bindVertexArray(this.nothing);
+    gl.drawArrays(gl.TRIANGLES, 0, 6 * lines.count);
   }
 
   place(shader, { turn, shift }) {
@@ -156,7 +162,7 @@ export class Painter {
   newTexture() {
     const { gl } = this;
     const texture = gl.createTexture();
-    gl.activeTexture(gl.TEXTURE2); // units 0 and 1 keep what the shaders read
+    gl.activeTexture(gl.TEXTURE2); // the other units keep what the shaders read
     gl.bindTexture(gl.TEXTURE_2D, texture);
     gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
     for (const end of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, end, gl.NEAREST);
@@ -167,13 +173,20 @@ export class Painter {
   }
 
   levels(held, levels) {
+    this.gl.deleteTexture(held.texture);
+    held.texture = this.table(levels, 1);
+  }
+
+  /** Rows of one or four numbers as a texture. */
+  table(numbers, size) {
     const { gl } = this;
-    const rows = Math.max(1, Math.ceil(levels.length / ROW));
-    const padded = new Float32Array(rows * ROW);
-    padded.set(levels);
-    gl.deleteTexture(held.texture);
-    held.texture = this.newTexture();
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.R32F, ROW, rows, 0, gl.RED, gl.FLOAT, padded);
+    const rows = Math.max(1, Math.ceil(numbers.length / (size * ROW)));
+    const padded = new Float32Array(size * rows * ROW);
+    padded.set(numbers);
+    const texture = this.newTexture();
+    const [inside, format] = size === 1 ? [gl.R32F, gl.RED] : [gl.RGBA32F, gl.RGBA];
+    gl.texImage2D(gl.TEXTURE_2D, 0, inside, ROW, rows, 0, format, gl.FLOAT, padded);
+    return texture;
   }
 
   /** The buffers of a scene: corners and region of each slot, triangles, ends of the edges and of the boundary. */
@@ -195,24 +208,17 @@ export class Painter {
     gl.enableVertexAttribArray(1);
     gl.vertexAttribIPointer(1, 1, gl.UNSIGNED_INT, 0, 0);
     this.buffer(held, gl.ELEMENT_ARRAY_BUFFER, scene.fans);
-    held.edges = this.lines(held, edgeEnds(scene), Float32Array.from(scene.edge_layer, (layer) => layer + 1));
-    held.nBoundary = scene.boundary ? scene.boundary.length / 4 : 0;
-    if (held.nBoundary) held.boundary = this.lines(held, scene.boundary, new Float32Array(held.nBoundary));
     gl.bindVertexArray(null);
+    held.edges = this.lines(edgeEnds(scene), Float32Array.from(scene.edge_layer, (layer) => layer + 1));
+    const nBoundary = scene.boundary ? scene.boundary.length / 4 : 0;
+    if (nBoundary) held.boundary = this.lines(scene.boundary, new Float32Array(nBoundary));
     this.held.set(scene, held);
     return held;
   }
 
-  /** Lines, each drawn as one instance of a strip of two triangles. */
-  lines(held, ends, kinds) {
-    const { gl } = this;
-    const array = gl.createVertexArray();
-    gl.bindVertexArray(array);
-    this.attribute(held, 0, ends, 4);
-    this.attribute(held, 1, kinds, 1);
-    gl.vertexAttribDivisor(0, 1);
-    gl.vertexAttribDivisor(1, 1);
-    return array;
+  /** Lines, whose six corners each are computed from tables: instances of four would be many tiny draws. */
+  lines(ends, kinds) {
+    return { ends: this.table(ends, 4), kinds: this.table(kinds, 1), count: kinds.length };
   }
 
   attribute(held, place, data, size) {
@@ -234,8 +240,11 @@ export class Painter {
     const { gl } = this;
     const held = this.held.get(scene);
     for (const buffer of held.buffers) gl.deleteBuffer(buffer);
-    for (const array of [held.regions, held.edges, held.boundary]) if (array) gl.deleteVertexArray(array);
+    gl.deleteVertexArray(held.regions);
     gl.deleteTexture(held.texture);
+    for (const lines of [held.edges, held.boundary]) {
+      for (const table of lines ? [lines.ends, lines.kinds] : []) gl.deleteTexture(table);
+    }
     this.held.delete(scene);
   }
 
