@@ -76,10 +76,10 @@ class Setting:
         return header, palettes(len(names), len(layers))
 
     def _classes(self, n_outputs: int) -> list[str]:
-        n = max(2, n_outputs)
+        n = 2 if n_outputs == 1 else n_outputs
         if self.class_names is None:
             return ["negative", "positive"] if n_outputs == 1 else [str(label) for label in range(n_outputs)]
-        if len(self.class_names) != n:
+        if n_outputs and len(self.class_names) != n:
             raise InvalidInputError(f"{len(self.class_names)} class names for {n} classes")
         return list(self.class_names)
 
@@ -104,7 +104,7 @@ class Recorded:
     def about(self) -> Message:
         """What there is to see."""
         first = self.partitions[0]
-        n_outputs = _n_outputs(first)
+        n_outputs = max(map(_n_outputs, self.partitions))
         header, arrays = self.setting.about(first.domain, first.layer_names, first.unit_shapes, n_outputs)
         header |= {"live": False, "deepest": _DEEPEST_RECORDED, "tilts": 0, "data": 0, "anchors": None, "probe": False}
         return header, arrays
@@ -154,7 +154,7 @@ class Live:
         self._network = network
         self._at: Callable[[int], sg.Network] = lru_cache(maxsize=4)(self._bound)
         self._turn = Lock()  # two windows of one server take turns
-        self._densities: dict[tuple[int, str], float] = {}
+        self._densities: dict[int, float] = {}
 
     def about(self) -> Message:
         """What there is to see."""
@@ -180,9 +180,9 @@ class Live:
         scale = view.size / min(width, height)
         domain = view.window(plane, (width * scale, height * scale))
         with self._turn:
-            self._refuse_too_many(checkpoint, domain, str(asked.get("plane")))
+            self._refuse_too_many(checkpoint, domain)
             part = self._partition(checkpoint, domain)
-            self._densities[checkpoint, str(asked.get("plane"))] = part.n_regions / part.areas.sum()
+            self._densities[checkpoint] = part.n_regions / part.areas.sum()
             header, arrays = scene_of(part)
         markers = self.setting.markers(plane) if asked["plane"].get("anchors") is None else self._marked(asked, plane)
         return {**header, "view": view.description(), "markers": markers}, arrays
@@ -234,14 +234,14 @@ class Live:
         state = self.states[checkpoint]
         return self._network if state is None else self._network.bind(state)
 
-    def _refuse_too_many(self, checkpoint: int, domain: Slice, plane: str) -> None:
+    def _refuse_too_many(self, checkpoint: int, domain: Slice) -> None:
         """Refuse a view that would have too many regions, before they are computed.
 
-        Their number is that of the crossings. Where the last view of this plane leaves doubt, or there was none, it is
-        estimated from the crossings in nine small tiles of the window.
+        Their number is that of the crossings. Where the last view at this checkpoint leaves doubt, or there was none,
+        it is estimated from the crossings in nine small tiles of the window.
         """
         area = View.home(domain).size ** 2
-        known = self._densities.get((checkpoint, plane))
+        known = self._densities.get(checkpoint)
         if known is not None and 10 * known * area < self.max_regions:
             return
         rng = np.random.default_rng(0)
@@ -266,10 +266,10 @@ def _n_crossings(part: Partition) -> int:
 
 
 def _n_outputs(part: Partition) -> int:
-    try:
-        return int(part.slope.shape[1])
-    except InvalidInputError:  # saved without maps
-        return 0
+    """Of the network; 0 for a partition that was saved without maps."""
+    if part.function is not None:
+        return part.function(part.vertices[:1]).shape[1]
+    return int(part.slope.shape[1]) if "slope" in vars(part) else 0
 
 
 def index_of(given: Any, n: int) -> int:

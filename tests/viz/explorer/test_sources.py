@@ -98,6 +98,14 @@ def test_maps_from_corners_are_the_maps(size):
     np.testing.assert_allclose(quick.evaluate(u), part.evaluate(u), rtol=1e-6, atol=1e-8)
 
 
+def test_classes_are_known_if_any_partition_knows_them(parts, tmp_path):
+    parts[0].save(tmp_path / "p.npz", maps=False)
+    bare = sg.Partition.load(tmp_path / "p.npz")
+    assert source_of([bare, parts[1]]).about()[0]["classes"] == ["0", "1", "2"]
+    assert source_of([bare]).about()[0]["classes"] == []
+    assert source_of([bare], class_names="abc").about()[0]["classes"] == ["a", "b", "c"]
+
+
 def test_a_loaded_partition_gets_its_network_back(model, parts, tmp_path):
     parts[-1].save(tmp_path / "p.npz", maps=False)
     bare = sg.Partition.load(tmp_path / "p.npz")
