@@ -61,11 +61,13 @@ function edgePaths(scene, camera, look) {
     const box = [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[0], b[0]), Math.max(a[1], b[1])];
     if (seen(box, camera)) add(byLayer, scene.edge_layer[e], `M${a.map(digits).join(" ")}L${b.map(digits).join(" ")}`);
   }
-  const width = look.edgeWidth(scene);
+  // What is thinner than a pixel is drawn fainter, as on the screen: viewers draw hairlines in full strength.
+  const width = Math.max(0.7, look.edgeWidth(scene));
+  const faint = look.edgeWidth(scene) / width;
   return [...byLayer].map(([layer, paths]) => {
     const [red, green, blue, alpha] = look.strokes.slice(4 * (layer + 1), 4 * (layer + 2));
     const colour = `rgb(${red},${green},${blue})`;
-    const strength = `stroke-width="${digits(width)}" stroke-opacity="${digits(alpha / 255)}"`;
+    const strength = `stroke-width="${digits(width)}" stroke-opacity="${digits((faint * alpha) / 255)}"`;
     return `<path fill="none" stroke="${colour}" ${strength} d="${paths.join("")}"/>`;
   });
 }
