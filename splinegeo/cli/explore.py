@@ -24,7 +24,7 @@ Paths = Annotated[
 
 def explore(
     paths: Paths = None,
-    model: Annotated[str | None, typer.Option(help="package.module:factory, instead of a run or files.")] = None,
+    model: Annotated[str | None, typer.Option(help="package.module:factory, .onnx or .nnet, instead of a run.")] = None,
     weights: Weights = None,
     data: Annotated[
         Path | None, typer.Option(help="A .npy file of inputs: the first slice goes through three of them.")
