@@ -55,12 +55,12 @@ from .network.captured import capture as capture
 from .partition import Certificate as Certificate
 from .partition import CheckReport as CheckReport
 from .partition import Partition as Partition
-from .partition import write_whole as write_whole
 from .paths import Path as Path
 from .paths import compute_path as compute_path
 from .slices import Slice as Slice
 from .sweeps import Sweep as Sweep
 from .sweeps import sweep as sweep
 from .sweeps import sweep_partitions as sweep_partitions
+from .writing import write_whole as write_whole
 
 __version__: str

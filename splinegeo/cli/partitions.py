@@ -15,8 +15,9 @@ from splinegeo.viz.saving import as_image
 
 from ..engine import compute_partition
 from ..errors import InvalidInputError
-from ..partition import Partition, write_whole
+from ..partition import Partition
 from ..slices import Slice
+from ..writing import write_whole
 from .models import load_model
 from .options import Model, Out, Seed, Weights, out_file, takes
 from .pictures import Look, picture_format

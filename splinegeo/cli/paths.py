@@ -14,9 +14,9 @@ import splinegeo.viz as viz
 from splinegeo.validation import probes
 from splinegeo.viz.saving import as_image
 
-from ..partition import write_whole
 from ..paths import Path as ExactPath
 from ..paths import compute_path
+from ..writing import write_whole
 from .models import load_model
 from .options import Model, Out, Seed, Weights, out_file
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from splinegeo.errors import InvalidInputError
 
-from ..partition import write_whole
+from ..writing import write_whole
 from .table import COLUMNS, Row, csv_text, parse_row
 
 FORMAT = "splinegeo-tracker-1"
@@ -111,7 +111,7 @@ def _require_same(path: Path, settings_path: Path, settings: dict[str, Any]) -> 
         found = json.loads(settings_path.read_text(encoding="utf-8"))
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InvalidInputError(
             f"'{path}' cannot be gone on with, because '{settings_path}' does not say what it was made with: {error}"
         ) from error

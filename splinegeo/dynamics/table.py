@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from splinegeo.errors import InvalidInputError
 
 from ..extras import load_extra
-from ..partition import write_whole
+from ..writing import write_whole
+from .schedule import step_number
 
 COMPLEXITY = "local_complexity"
 TOTAL = "total"
@@ -109,7 +110,7 @@ def parse_row(cells: Sequence[str]) -> Row:
     """A row from the cells of a CSV line; ValueError if it is none."""
     step, quantity, probe, radius, layer, *numbers = cells
     value, low, high = map(float, numbers)
-    return Row(int(step), quantity, probe, float(radius), layer, value, low, high)
+    return Row(step_number(int(step)), quantity, probe, float(radius), layer, value, low, high)
 
 
 def save_table(table: NDArray[np.void], path: str | PathLike[str]) -> Path:
@@ -134,9 +135,9 @@ def load_table(path: str | PathLike[str]) -> NDArray[np.void]:
         If the file does not exist or holds no such table.
     """
     path = Path(path)
+    parquet = load_extra("pyarrow.parquet", "pyarrow", "parquet") if path.suffix == ".parquet" else None
     try:
-        if path.suffix == ".parquet":
-            parquet = load_extra("pyarrow.parquet", "pyarrow", "parquet")
+        if parquet:
             columns = parquet.read_table(path).to_pydict()
             return to_table([Row(*cells) for cells in zip(*(columns[name] for name in COLUMNS), strict=True)])
         with open(path, newline="", encoding="utf-8") as stream:
@@ -144,7 +145,6 @@ def load_table(path: str | PathLike[str]) -> NDArray[np.void]:
         if tuple(header) != COLUMNS:
             raise ValueError(f"its first line is not {','.join(COLUMNS)}")
         return to_table([parse_row(cells) for cells in lines])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, InvalidInputError):
-            raise
-        raise InvalidInputError(f"'{path}' holds no table of a training run: {error}") from error
+    except (OSError, ValueError, LookupError, TypeError, OverflowError, csv.Error) as error:
+        why = str(error).partition("\n")[0] or type(error).__name__
+        raise InvalidInputError(f"'{path}' holds no table of a training run: {why}") from error

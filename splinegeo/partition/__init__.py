@@ -3,7 +3,6 @@
 from .certificate import CLOSE_DECISION as CLOSE_DECISION
 from .certificate import Certificate as Certificate
 from .check import CheckReport as CheckReport
-from .files import write_whole as write_whole
 from .frame import Frame as Frame
 from .patterns import region_pieces as region_pieces
 from .record import LINEAR as LINEAR

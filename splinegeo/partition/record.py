@@ -23,6 +23,7 @@ from ..slices import Slice
 from . import files
 from .certificate import Certificate
 from .check import CheckReport, check_partition
+from .description import KINDS
 from .inscribed import chebyshev, half_planes
 from .keyholes import keyhole_polygon
 from .patterns import activation_pattern, network_of
@@ -31,7 +32,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-ACTIVATION, LINEAR = files.KINDS
+ACTIVATION, LINEAR = KINDS
 
 # Bytes of the affine maps that are computed at once.
 _MAP_BYTES = 2**26
@@ -432,16 +433,15 @@ class Partition(Record):
     @classmethod
     def load(cls, path: str | PathLike[str]) -> Partition:
         """Read a file that `save` wrote; raises `PartitionFileError` for anything else, and executes nothing."""
-        arrays, meta = files.read(path)
+        stored = files.read(path)
+        arrays, about = stored.arrays, stored.about
         record: dict[str, Any] = {name: arrays[name] for name in files.ARRAYS}
-        plane = (arrays["origin"], arrays["basis"], arrays["window"])
-        domain = Slice(*plane, tuple(meta["input_shape"]), float(meta.get("residual", 0)))
         part = cls(
-            domain=domain,
-            layer_names=tuple(meta["layer_names"]),
-            unit_shapes=tuple(tuple(shape) for shape in meta["unit_shapes"]),
-            certificate=Certificate(**meta["certificate"], close=arrays["close"]),
-            kind=meta.get("kind", ACTIVATION),
+            domain=stored.domain,
+            layer_names=about.layer_names,
+            unit_shapes=about.unit_shapes,
+            certificate=stored.certificate,
+            kind=about.kind,
             **record,
         )
         known = (("slope", "slope"), ("offset", "offset"), ("_slope_norm", "slope_norm"))

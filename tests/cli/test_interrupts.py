@@ -59,6 +59,14 @@ class Operations:
         return self.n
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Interrupts are heard, also where the tests run in the background of a shell, which has them ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture(scope="module")
 def operations():
     return Operations()

@@ -3,11 +3,13 @@
 import csv
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -231,3 +233,46 @@ def test_steps_of_an_earlier_life_are_not_measured(probes, tmp_path, whole):
         tracker._model[0].weight.zero_()
     assert not any(tracker.record(step) for step in range(10))
     assert_same(tracker.table, whole.table)
+
+
+OLD = Path(__file__).parent.parent / "written_by_0_1_0"
+
+
+@pytest.mark.parametrize("name", ["table.csv", "run/plain/seed_0/table.csv"])
+def test_tables_of_the_first_version_load(name):
+    table = sg.load_table(OLD / name)
+    assert len(set(table["step"])) > 2
+    assert len(set(table["probe"]) - {""}) >= 2
+
+
+def test_a_parquet_table_of_the_first_version_loads():
+    pytest.importorskip("pyarrow")
+    assert_same(sg.load_table(OLD / "table.parquet"), sg.load_table(OLD / "table.csv"))
+
+
+def damaged(content, rng):
+    """A few bytes changed, lost, doubled, or something nasty among them."""
+    content = bytearray(content)
+    for _ in range(rng.choice([1, 2, 5])):
+        at = rng.randrange(len(content))
+        nasty = [b"", b'"', b"\0", 400 * b"9", b"1e999", b"\r", 3000 * b"[", b"{", b"nan", content[at : at + 90]]
+        content[at : at + rng.randrange(30)] = rng.choice(nasty)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("name", ["run.csv", "run.csv.json", "copy.parquet"])
+def test_whatever_is_damaged_there_is_one_error(name, probes, tmp_path):
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    tracker = run(probes, tmp_path / "run.csv", 4)
+    files = [tracker.save(tmp_path / "copy.parquet")] if name.endswith("parquet") else []
+    files += [tmp_path / "run.csv", tmp_path / "run.csv.json"]
+    whole, rng = {path: path.read_bytes() for path in files}, random.Random(0)
+    for _ in range(100):
+        for path, content in whole.items():
+            path.write_bytes(damaged(content, rng) if path.name == name else content)
+        try:
+            sg.load_table(tmp_path / name.removesuffix(".json"))
+            make(probes, tmp_path / "run.csv")
+        except sg.InvalidInputError as error:
+            assert "\n" not in str(error)  # noqa: PT017

@@ -1,14 +1,21 @@
 """Files: a partition comes back bit for bit, and nothing else comes back at all."""
 
+import contextlib
 import io
+import json
 import os
 import pickle  # noqa: TID251 - to show that it is refused
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
+import torch
 
 import splinegeo as sg
+from splinegeo.partition import description, files
+from splinegeo.testing import assert_same_partition
 
 
 @pytest.fixture
@@ -109,11 +116,158 @@ def test_pickles_are_not_executed(saved, tmp_path, monkeypatch):
 
 
 def rewritten(path, change):
-    """The archive with its arrays changed and all digests made right again."""
+    """The archive with its arrays changed, and no digest made right."""
     with np.load(path) as archive:
         arrays = dict(archive)
     change(arrays)
     np.savez(path, **arrays)
+
+
+def forged(path, change_about=None, change_arrays=None):
+    """The archive with its description and its arrays changed, and all digests made right again."""
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    about = json.loads(arrays.pop("meta").tobytes())
+    about.pop("checksum")
+    if change_arrays:
+        change_arrays(arrays)
+        about["digests"] = {name: files._digest(array) for name, array in arrays.items()}
+    if change_about:
+        change_about(about)
+    about["checksum"] = description._checksum(about)
+    np.savez(path, meta=np.frombuffer(json.dumps(about).encode(), np.uint8), **arrays)
+
+
+WRONG = [
+    "x",
+    "",
+    -5,
+    1.5,
+    None,
+    True,
+    [],
+    [1, 2],
+    [-3],
+    [[-3], [-1]],
+    ["a", 2],
+    {},
+    {"a": 1},
+    10**400,
+    float("nan"),
+    [[[]]],
+]
+
+
+def leaves(node, path=()):
+    """The place of every entry of nested dictionaries and lists."""
+    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, child in children:
+        yield (*path, key)
+        yield from leaves(child, (*path, key))
+
+
+def test_whatever_the_description_says_there_is_one_error(part, saved):
+    """Every entry exchanged for everything that it might be mistaken for; what loads is the partition."""
+    whole = saved.read_bytes()
+    with np.load(saved) as archive:
+        about = json.loads(archive["meta"].tobytes())
+    places = [path for path in leaves(about) if path[0] not in ("checksum", "digests")]
+    assert len(places) > 15
+    for *above, last in places:
+        for wrong in WRONG:
+
+            def exchange(about, above=above, last=last, wrong=wrong):
+                for key in above:
+                    about = about[key]
+                about[last] = wrong
+
+            forged(saved, exchange)
+            try:
+                loaded = sg.Partition.load(saved)
+            except sg.PartitionFileError as error:
+                assert "\n" not in str(error)  # noqa: PT017
+            else:
+                repr(loaded), loaded.certificate.is_generic, loaded.to_networkx()
+                assert loaded.check().ok
+            saved.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda about: about["certificate"].update(proven="yes"),
+        lambda about: about["certificate"].update(n_zero=-5),
+        lambda about: about["certificate"].update(n_zero=True),
+        lambda about: about["certificate"].update(foo=1),
+        lambda about: about["certificate"].pop("n_merged"),
+        lambda about: about.update(layer_names="ab"),
+        lambda about: about.update(unit_shapes=[]),
+        lambda about: about.update(input_shape=[-1, -2]),
+        lambda about: about.update(input_shape=[2**32, 2**32, 2]),
+        lambda about: about.update(kind=[]),
+        lambda about: about.update(format=None),
+        lambda about: about.update(note="more"),
+        lambda about: about.pop("residual"),
+        lambda about: about.update(digests={}),
+    ],
+)
+def test_wrong_descriptions_are_refused(saved, change):
+    forged(saved, change)
+    with pytest.raises(sg.PartitionFileError, match="not a whole partition"):
+        sg.Partition.load(saved)
+
+
+def test_an_edited_description_is_noticed(saved):
+    def edit(arrays):
+        text = arrays["meta"].tobytes()
+        assert b'"proven": false' in text
+        arrays["meta"] = np.frombuffer(text.replace(b'"proven": false', b'"proven": true'), np.uint8)
+
+    rewritten(saved, edit)
+    with pytest.raises(sg.PartitionFileError, match="does not match its checksum"):
+        sg.Partition.load(saved)
+
+
+@pytest.mark.parametrize(
+    "name", ["vertices", "edges", "edge_unit", "region_offsets", "basis", "close", "slope", "offset"]
+)
+def test_whatever_the_arrays_are_there_is_one_error(saved, name):
+    """Other shapes, kinds and values, with the right digests."""
+    whole = saved.read_bytes()
+    for wrong in (
+        lambda a: a[:0],
+        lambda a: a[:-1],
+        lambda a: a[..., None],
+        lambda a: a.reshape(-1),
+        lambda a: np.array(3),
+        lambda a: np.concatenate([a, a]),
+        lambda a: a["u"] if name == "close" else a.astype("S9"),
+        lambda a: a["layer"] if name == "close" else a * 0 + 10**6,
+        lambda a: a * np.nan if a.dtype.kind == "f" else a[::2],
+    ):
+        forged(saved, change_arrays=lambda arrays, wrong=wrong: arrays.update({name: np.asarray(wrong(arrays[name]))}))
+        with np.errstate(all="ignore"), contextlib.suppress(sg.PartitionFileError):
+            sg.Partition.load(saved).to_networkx()
+        saved.write_bytes(whole)
+
+
+OLD = Path(__file__).parent.parent / "written_by_0_1_0"
+
+
+@pytest.mark.parametrize("name", ["partition", "without_maps", "linear"])
+def test_files_of_the_first_version_load(name, tmp_path):
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(2, 6), torch.nn.ReLU(), torch.nn.Linear(6, 3)).double()
+    model.load_state_dict(safetensors.torch.load_file(OLD / "model.safetensors"))
+    part = sg.Partition.load(OLD / f"{name}.npz")
+    assert part.kind == ("linear" if name == "linear" else "activation")
+    assert part.check().ok
+    if name != "without_maps":
+        assert part.check(model).ok
+        now = sg.compute_partition(model, part.domain)
+        assert_same_partition(part, sg.linear_regions(now) if name == "linear" else now)
+    part.save(tmp_path / "again.npz", maps=name != "without_maps")
+    assert sg.Partition.load(tmp_path / "again.npz").n_regions == part.n_regions
 
 
 @pytest.mark.parametrize(

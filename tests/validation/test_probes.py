@@ -1,5 +1,7 @@
 """Probes on real digits, checkpoints on disk."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +42,13 @@ def test_a_new_run_replaces_the_old(tmp_path):
     for steps in ([0, 1, 2], [5]):
         save_checkpoints(tmp_path, training_run(steps), Mlp((6,)), seed=0)
     assert [c.step for c in load_checkpoints(tmp_path)] == [5]
+
+
+def test_checkpoints_of_the_first_version_load():
+    run = Path(__file__).parent.parent / "written_by_0_1_0/run/plain/seed_0"
+    found = load_checkpoints(run)
+    assert [checkpoint.step for checkpoint in found] == [0, 1, 3, 5, 10, 20]
+    assert found[-1].model()(torch.rand(3, 784)).shape == (3, 10)
 
 
 def test_a_torn_checkpoint_is_named(tmp_path):
