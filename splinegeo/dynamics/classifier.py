@@ -64,3 +64,44 @@ def checked(model: nn.Module, x: Tensor | ArrayLike, y: Tensor | ArrayLike) -> t
         )
     state = next((p for p in model.parameters() if p.is_floating_point()), inputs)
     return inputs.to(state.device, state.dtype), labels.to(state.device, torch.int64)
+
+
+def labels_of(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """The classes (n,) that the model gives; `y` are some labels, which tell one output's two classes apart."""
+    z = logits(model, x, y)
+    return (z[:, 0] > 0).to(torch.int64) if z.shape[1] == 1 else z.argmax(1)
+
+
+def last_layer_of(model: nn.Module, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor | None, nn.Linear | None]:
+    """Logits, and the features (N, d) that enter the last linear layer, if one makes the logits."""
+    seen: dict[str, object] = {}
+
+    def remember(module: nn.Linear, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
+        seen.update(layer=module, features=inputs[0].detach(), outputs=outputs)
+
+    hooks = [m.register_forward_hook(remember) for m in model.modules() if isinstance(m, nn.Linear)]
+    try:
+        with torch.no_grad():
+            z = logits(model, x, y)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    layer, features = seen.get("layer"), seen.get("features")
+    if not isinstance(layer, nn.Linear) or not isinstance(features, Tensor) or seen.get("outputs") is not z:
+        return z, None, None
+    return z, features, layer
+
+
+def ranked_classes(z: Tensor, y: Tensor) -> Tensor:
+    """The wrong classes from the likeliest to the least likely, (n, classes − 1); (n, 0) for one output."""
+    if z.shape[1] == 1:
+        return y.new_zeros((len(y), 0))
+    return z.scatter(1, y.unsqueeze(1), -torch.inf).argsort(1, descending=True)[:, :-1]
+
+
+def lead_of(z: Tensor, y: Tensor) -> Tensor:
+    """How far the best wrong class is ahead of the right one, (n,); for one output −s z, s = ±1."""
+    if z.shape[1] == 1:
+        return torch.where(y > 0, -z[:, 0], z[:, 0])
+    own = y.unsqueeze(1)
+    return z.scatter(1, own, -torch.inf).amax(1) - z.gather(1, own)[:, 0]

@@ -1,4 +1,4 @@
-"""The three phases of local complexity: first descent, ascent, region migration."""
+"""First descent, ascent and second descent of local complexity; region migration, from a statistic of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .smoothing import local_linear, noise_level
 from .swings import Strength, longest_halt, trimmed, turning_points
 
 Interval = tuple[float, float]
-# The same in indices, and those of the three phases.
+# The same in indices, and those of the three phases of a curve.
 Swing = tuple[int, int] | None
 Swings = tuple[Swing, Swing, Swing]
 
@@ -31,8 +31,11 @@ class Phases:
 
     Attributes
     ----------
-    first_descent, ascent, migration : (start, stop) or None
-        Steps between which each phase happens; None where there is no such phase.
+    first_descent, ascent, second_descent : (start, stop) or None
+        Steps between which each phase of the curve happens; None where there is no such phase.
+    migration : (start, stop) or None
+        Steps between which regions migrate to the decision boundary. A curve of local complexity cannot tell: None
+        unless `find_phases` is given the log₂ ratio of a migration profile.
     steps : ndarray, shape (n,)
         Ascending.
     smoothed : ndarray, shape (n,)
@@ -45,6 +48,7 @@ class Phases:
 
     first_descent: Interval | None
     ascent: Interval | None
+    second_descent: Interval | None
     migration: Interval | None
     steps: NDArray[np.float64]
     smoothed: NDArray[np.float64]
@@ -64,8 +68,12 @@ def find_phases(
     smoothing: float = 0.1,
     n_sigma: float = 6.0,
     noise: float | None = None,
+    log2_ratio: ArrayLike | None = None,
 ) -> Phases:
-    """Find first descent, ascent and migration in a curve of local complexity over the steps of a training.
+    """Find first descent, ascent and second descent in a curve of local complexity over the steps of a training.
+
+    A second descent says that zero sets have left the data, not where they went; with the migration profile's ratio of
+    boundary to data beside the curve, the migration is found too.
 
     1. *Smoothing.* Local linear regression over log₁₀(step); step 0 stands as far before the first positive step as
        the second stands behind it.
@@ -74,10 +82,10 @@ def find_phases(
     3. *Swings.* A rise or fall of the smoothed curve is significant if it is larger than `threshold` times its higher
        end *and* than `n_sigma` standard errors of the difference. All other wiggles are removed, smallest first.
     4. *Names.* The swings alternate. If the first is a fall, it is the first descent: local complexity falls from its
-       value at initialisation. The migration is the largest fall behind the first rise. The ascent leads to its top,
-       from the lowest point since the first descent; without a migration it is the first rise. Without any rise, a
-       fall that halts (for a third of its duration in decades it does a tenth of its change or less, with significant
-       falls before and after) is a first descent and a migration. Other swings have no name.
+       value at initialisation. The second descent is the largest fall behind the first rise. The ascent leads to its
+       top, from the lowest point since the first descent; without a second descent it is the first rise. Without any
+       rise, a fall that halts (for a third of its duration in decades it does a tenth of its change or less, with
+       significant falls before and after) is a first and a second descent. Other swings have no name.
     5. *Ends.* A phase lasts from the last step at which no more than 5 % of its change has happened to the first at
        which no more than 5 % is left (or two standard errors, if that is more). Between phases there may be gaps
        where nothing happens.
@@ -103,6 +111,10 @@ def find_phases(
     noise : float, optional
         Standard deviation of a single value where it is known, instead of the estimate. Fewer than about 15 values
         do not tell noise from a phase that lasts two of them.
+    log2_ratio : array, shape (n, 3), optional
+        At the same steps, the log₂ of local complexity at the decision boundary over that at the data and the ends of
+        its interval: `MigrationProfile.log2_ratio_interval`, or what a tracker records as ``migration_log2_ratio``.
+        Rows with NaN are as if the interval reached down to 0.
 
     Raises
     ------
@@ -118,9 +130,9 @@ def find_phases(
     >>> steps = np.unique(np.geomspace(1, 100_000, 80).round())
     >>> bump = lambda centre: np.exp(-(np.log10(steps / centre) ** 2) / 0.1)
     >>> phases = find_phases(steps, 10 + 5 * bump(1) + 8 * bump(5000))
-    >>> phases.first_descent, phases.ascent, phases.migration
-    ((1.0, 4.0), (1091.0, 4687.0), (5422.0, 20128.0))
-    >>> find_phases(steps, np.full(len(steps), 3.0)).migration is None
+    >>> phases.first_descent, phases.ascent, phases.second_descent, phases.migration
+    ((1.0, 4.0), (1091.0, 4687.0), (5422.0, 20128.0), None)
+    >>> find_phases(steps, np.full(len(steps), 3.0)).second_descent is None
     True
     """
     _check_parameters(threshold, smoothing, n_sigma, noise)
@@ -139,12 +151,13 @@ def find_phases(
     swings = _named(smoothed, turning_points(smoothed, strength))
     if swings[0] is not None and swings[1] is None:
         swings = _split(smoothed, x, swings[0], strength)
-    first, ascent, migration = (_interval(given, smoothed, error, swing) for swing in swings)
-    return Phases(first, ascent, migration, given, smoothed, error, sigma)
+    first, ascent, second = (_interval(given, smoothed, error, swing) for swing in swings)
+    migration = None if log2_ratio is None else _migration(np.asarray(steps), log2_ratio)
+    return Phases(first, ascent, second, migration, given, smoothed, error, sigma)
 
 
 def _named(curve: NDArray[np.float64], turns: list[int]) -> Swings:
-    """First descent, ascent and migration among the swings between turning points."""
+    """First descent, ascent and second descent among the swings between turning points."""
     if not turns:
         return None, None, None
     falls_first = curve[turns[1]] < curve[turns[0]]
@@ -154,10 +167,10 @@ def _named(curve: NDArray[np.float64], turns: list[int]) -> Swings:
     if not highs:
         return first, None, None
     falls = [*zip(highs, lows[1:], strict=False)]
-    migration = max(falls, key=lambda fall: curve[fall[0]] - curve[fall[1]]) if falls else None
-    top = highs[0] if migration is None else migration[0]
+    second = max(falls, key=lambda fall: curve[fall[0]] - curve[fall[1]]) if falls else None
+    top = highs[0] if second is None else second[0]
     bottom = min((low for low in lows if low < top), key=lambda low: curve[low])
-    return first, (bottom, top), migration
+    return first, (bottom, top), second
 
 
 def _split(curve: NDArray[np.float64], x: NDArray[np.float64], fall: tuple[int, int], strength: Strength) -> Swings:
@@ -177,6 +190,25 @@ def _interval(steps: NDArray, curve: NDArray[np.float64], error: NDArray[np.floa
     a, b = swing
     margin = max(_MARGIN * abs(curve[b] - curve[a]), 2 * max(error[a], error[b]))
     start, stop = trimmed(curve, a, b, margin)
+    return steps[start].item(), steps[stop].item()
+
+
+def _migration(steps: NDArray, log2_ratio: ArrayLike) -> Interval | None:
+    """From the last step without an excess at the boundary to where nearly all of the excess is there."""
+    table = np.asarray(log2_ratio, dtype=np.float64)
+    if table.shape != (len(steps), 3):
+        raise InvalidInputError(
+            f"log2_ratio must be a ratio and two ends for each of {len(steps)} steps, not {table.shape}"
+        )
+    order = np.argsort(steps, kind="stable")
+    steps, (ratio, low, _) = steps[order].astype(np.float64), table[order].T
+    absent = np.flatnonzero(~(low > 0))
+    if len(absent) and absent[-1] == len(steps) - 1:
+        return None
+    start = int(absent[-1]) if len(absent) else 0
+    behind = ratio[start + 1 :] if len(absent) else ratio
+    first = len(ratio) - len(behind)
+    stop = first + int((behind >= (1 - _MARGIN) * behind.max()).argmax())
     return steps[start].item(), steps[stop].item()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import t as student
 from torch import Tensor, nn
 
 from splinegeo.errors import InvalidInputError
@@ -19,13 +21,20 @@ from ..complexity import LocalComplexity, local_complexity
 from ..complexity.frames import seed_of
 from ..complexity.survey import check_points, check_radius
 from ..given import real_tensor
+from .classifier import checked, last_layer_of
+from .collapse import neural_collapse
 from .journal import Journal
+from .precision import PrecisionWarning, precision_diagnostics
+from .profile import migration_profile
 from .schedule import schedule, step_number
 from .table import COMPLEXITY, TOTAL, Row, Series, plain_row, save_table, select_series, to_table
 from .tensorboard import TensorBoard
 from .undisturbed import undisturbed
 
-Metric = Callable[[nn.Module], float]
+Metric = Callable[[nn.Module], float | Mapping[str, float]]
+
+PROFILE = "migration_profile"
+RATIO = "migration_log2_ratio"
 
 
 class LocalComplexityTracker:
@@ -47,7 +56,8 @@ class LocalComplexityTracker:
     dim : int
         P, the number of directions of the cross-polytopes.
     metrics : mapping of name to callable, optional
-        Each is called with the model in evaluation mode and returns a number. They may use gradients.
+        Each is called with the model in evaluation mode and returns a number, or several by name, which are recorded as
+        ``metric/name``. They may use gradients.
     steps : collection of int or callable(step) -> bool, optional
         The steps that are due. Default `log_spaced`: step 0, then 8 in every factor of ten.
     path : path, optional
@@ -60,6 +70,18 @@ class LocalComplexityTracker:
         Of the frames, which are the same at every step: the curves show the network, not the frames.
     level : float
         Of the confidence intervals (Student's, of the mean over the points).
+    labels : mapping of name to Tensor or array, optional
+        Classes (N,) of the points of some probes: `precision_diagnostics` and `neural_collapse` of these are recorded,
+        as ``precision/<probe>/<number>`` and ``collapse/<probe>/<number>``, and a `PrecisionWarning` says, once, if the
+        cross-entropy of the logits has left their float format. Neural collapse is recorded where a linear layer makes
+        the logits and every class has a point.
+    optimizer : torch.optim.Optimizer, optional
+        Adam or AdamW, for ``precision/<probe>/below_eps``.
+    profile : (x, y), optional
+        Points (N, *input shape) and their classes (N,): the `migration_profile` between them is recorded at the first
+        radius, with the fraction in the column ``probe``, and its ratio as ``migration_log2_ratio``.
+    n_segments : int
+        Of the profile.
     tensorboard : path or object with ``add_scalar``, optional
         A folder for TensorBoard, or a ``SummaryWriter``.
 
@@ -106,6 +128,10 @@ class LocalComplexityTracker:
         layers: Sequence[str] | None = None,
         rng: int | torch.Generator = 0,
         level: float = 0.99,
+        labels: Mapping[str, Tensor | ArrayLike] | None = None,
+        optimizer: torch.optim.Optimizer | None = None,
+        profile: tuple[Tensor | ArrayLike, Tensor | ArrayLike] | None = None,
+        n_segments: int = 400,
         tensorboard: str | PathLike[str] | Any | None = None,
     ) -> None:
         self._model, self._dim, self._level = model, dim, level
@@ -114,6 +140,9 @@ class LocalComplexityTracker:
         self._metrics = {_named(name): metric for name, metric in (metrics or {}).items()}
         self._due = schedule(steps)
         self._layers, self._seed = layers, seed_of(rng)
+        self._labels = {name: _copied(y) for name, y in (labels or {}).items()}
+        self._optimizer, self._n_segments, self._warned = optimizer, n_segments, False
+        self._profile = None if profile is None else (_copied(profile[0]), _copied(profile[1]))
         self._layer_names = self._try_out()
         self._journal = None if path is None else self._open(Path(path))
         self._rows = [] if self._journal is None else self._journal.rows
@@ -146,7 +175,8 @@ class LocalComplexityTracker:
         if not self.due(step):
             return False
         number = step_number(step)
-        rows = [*self._plain_rows(number, values), *self._complexity_rows(number)]
+        plain, labelled = self._plain_rows(number, values), self._labelled_rows(number)
+        rows = [*plain, *labelled, *self._profile_rows(number), *self._complexity_rows(number)]
         if self._journal is not None:
             self._journal.append(rows)
         self._rows.extend(rows)
@@ -198,8 +228,60 @@ class LocalComplexityTracker:
         rows = [plain_row(step, _named(name), _number(name, value)) for name, value in values.items()]
         for name, metric in self._metrics.items():
             with undisturbed(self._model):  # each on its own: none meets what another left behind
-                rows.append(plain_row(step, name, _number(name, metric(self._model))))
+                found = metric(self._model)
+            several = (
+                {f"{name}/{one}": value for one, value in found.items()}
+                if isinstance(found, Mapping)
+                else {name: found}
+            )
+            rows += [plain_row(step, _named(one), _number(one, value)) for one, value in several.items()]
         return rows
+
+    def _labelled_rows(self, step: int) -> list[Row]:
+        """Rounding and neural collapse at the probes whose classes are known."""
+        rows = []
+        for probe, labels in self._labels.items():
+            with undisturbed(self._model):
+                x, y = checked(self._model, self._probes[probe], labels)
+                z, features, last = last_layer_of(self._model, x, y)
+            rounding = precision_diagnostics(z, y, model=self._model, optimizer=self._optimizer, features=features)
+            rows += [plain_row(step, f"precision/{probe}/{name}", value) for name, value in rounding.numbers().items()]
+            if rounding.warning and not self._warned:
+                self._warned = True
+                warnings.warn(f"step {step}: {rounding.warning}", PrecisionWarning, stacklevel=3)
+            if features is not None and last is not None and len(y.unique()) == z.shape[1]:
+                collapse = neural_collapse(features, y, last)
+                rows += [
+                    plain_row(step, f"collapse/{probe}/{name}", value) for name, value in collapse.numbers().items()
+                ]
+        return rows
+
+    def _profile_rows(self, step: int) -> list[Row]:
+        """Local complexity by fraction of the way to the boundary, and its ratio; NaN where there is no segment."""
+        if self._profile is None:
+            return []
+        radius = self._radii[0]
+        found = migration_profile(
+            self._model,
+            *self._profile,
+            n_segments=self._n_segments,
+            radius=radius,
+            dim=self._dim,
+            layers=self._layers,
+            rng=self._seed,
+        )
+        half = student.ppf((1 + self._level) / 2, max(len(found.complexity) - 1, 1)) * found.standard_error
+        rows = [
+            Row(step, PROFILE, f"{fraction:g}", radius, layer, *map(float, values))
+            for layer, means in ((TOTAL, found.mean), *((one, found.layer_mean(one)) for one in found.layer_names))
+            for fraction, *values in zip(
+                found.fractions,
+                means,
+                *((means - half, means + half) if layer == TOTAL else [means * np.nan] * 2),
+                strict=True,
+            )
+        ]
+        return [*rows, Row(step, RATIO, "", np.nan, "", *found.log2_ratio_interval(self._level))]
 
     def _complexity_rows(self, step: int) -> list[Row]:
         """The total comes last among the layers: it ends the step in the file."""
@@ -229,6 +311,15 @@ class LocalComplexityTracker:
             check_points(self._model, points)
             found = self._measure(points[:1], self._radii[0])
         found.confidence_interval(self._level)
+        for probe, y in self._labels.items():
+            if probe not in self._probes:
+                raise InvalidInputError(
+                    f"labels are given for '{probe}', which is none of the probes {list(self._probes)}"
+                )
+            with undisturbed(self._model):
+                last_layer_of(self._model, *checked(self._model, self._probes[probe], y))
+        if self._profile is not None:
+            migration_profile(self._model, *self._profile, n_segments=1, radius=self._radii[0], dim=self._dim)
         if TOTAL in found.layer_names:
             raise InvalidInputError(f"a layer called '{TOTAL}' would be taken for the sum of all: name it otherwise")
         return found.layer_names
@@ -242,6 +333,10 @@ class LocalComplexityTracker:
             "rng": self._seed,
             "level": float(self._level),
         }
+        if self._labels:
+            settings["labels"] = [[name, _digest(y)] for name, y in self._labels.items()]
+        if self._profile is not None:
+            settings["profile"] = [*map(_digest, self._profile), int(self._n_segments)]
         return Journal(path, settings, (COMPLEXITY, list(self._probes)[-1], self._radii[-1], TOTAL))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import splinegeo as sg
 
-NAMES = ("first_descent", "ascent", "migration")
+NAMES = ("first_descent", "ascent", "second_descent")
 SWITCHES = list(product((False, True), repeat=3))
 # Where each change of the synthetic curves is half done, in decades.
 CENTRES = np.array([1.2, 2.9, 4.2])
@@ -18,11 +18,11 @@ def log_steps(per_decade=14, last=5.0):
     return np.concatenate([[0], np.unique(np.logspace(0, last, int(last * per_decade)).round())]).astype(int)
 
 
-def curve(steps, descent, ascent, migration, base=10.0):
+def curve(steps, descent, ascent, second, base=10.0):
     """Three smooth changes by +80 %, +70 % and −60 % of the base, each on or off."""
     x = np.log10(np.maximum(steps, 0.5))
     done = 1 / (1 + np.exp(-(x[:, None] - CENTRES) / 0.09))
-    return base * (1 + 0.8 * descent * (1 - done[:, 0]) + 0.7 * ascent * done[:, 1] - 0.6 * migration * done[:, 2])
+    return base * (1 + 0.8 * descent * (1 - done[:, 0]) + 0.7 * ascent * done[:, 1] - 0.6 * second * done[:, 2])
 
 
 def noisy(y, size, seed):
@@ -155,13 +155,13 @@ def smooth(steps, *levels):
     ("levels", "bottom", "top", "end"),
     [
         ((20, 10, 16, 8), 2, 2, 3),
-        ((20, 10, 16, 8, 12), 2, 2, 3),  # a rise behind the migration
+        ((20, 10, 16, 8, 12), 2, 2, 3),  # a rise behind the second descent
         ((20, 10, 16, 8, 12, 9), 2, 2, 3),  # and a lesser fall
         ((20, 10, 14, 12, 17, 9), 2, 4, 5),  # a dip on the way up
         ((20, 10, 14, 9, 17, 6), 4, 4, 5),  # a deeper one: the ascent starts there
     ],
 )
-def test_the_largest_fall_behind_the_first_rise_is_the_migration(levels, bottom, top, end):
+def test_the_largest_fall_behind_the_first_rise_is_the_second_descent(levels, bottom, top, end):
     steps = log_steps(30, last=len(levels))
     phases = sg.find_phases(steps, smooth(steps, *levels))
     assert found(phases) == (True, True, True)
@@ -197,7 +197,7 @@ def test_six_published_values_need_a_known_noise():
     phases = sg.find_phases(steps, y, noise=0.3)
     assert phases.first_descent is None
     assert phases.ascent == (12915, 16681)
-    assert phases.migration == (16681, 77426)
+    assert phases.second_descent == (16681, 77426)
 
 
 @pytest.fixture(scope="module")
@@ -222,9 +222,9 @@ def test_a_recorded_run_has_all_phases(recorded, probe):
     assert found(sg.find_phases(steps[before], value[before])) == (True, True, False)
 
 
-def test_the_recorded_migration_makes_robust_while_test_accuracy_rests(recorded):
+def test_in_the_recorded_second_descent_accuracy_under_pgd_rises_while_test_accuracy_rests(recorded):
     steps, value, _, _ = sg.select_series(recorded, "local_complexity", "train", 0.5)
-    start, stop = sg.find_phases(steps, value).migration
+    start, stop = sg.find_phases(steps, value).second_descent
     gain = {}
     for name in ("test_accuracy", "robust_accuracy_0.06"):
         at, accuracy, _, _ = sg.select_series(recorded, name)
@@ -266,3 +266,44 @@ def test_bad_curves_are_refused(steps, values, message):
 def test_bad_parameters_are_refused(name, value):
     with pytest.raises(sg.InvalidInputError, match=name):
         sg.find_phases([1, 2, 3, 4, 5], [1, 2, 3, 4, 5], **{name: value})
+
+
+def ratios(values, half=0.3):
+    value = np.array(values, dtype=float)
+    return np.stack([value, value - half, value + half], axis=1)
+
+
+STEPS = np.array([0, 1, 10, 100, 1000, 10_000])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            [0.0, 0.1, 0.2, 1.0, 3.0, 3.1],
+            (10, 1000),
+        ),  # from where there is no excess to where nearly all of it is there
+        ([0.0, 1.0, 0.2, 1.0, 3.0, 5.0], (10, 10_000)),  # an excess that goes away does not count
+        ([1.0, 2.0, 3.0, 3.0, 3.0, 3.0], (0, 10)),
+        ([0.0, 0.1, 0.2, 1.0, 3.0, 0.1], None),  # gone again at the end
+        ([0.0, -1.0, -2.0, -2.0, -2.0, -2.0], None),
+        ([np.nan, np.nan, 0.1, 0.2, 2.0, 2.0], (100, 1000)),
+    ],
+)
+def test_migration_is_read_from_the_ratio_alone(values, expected):
+    """Whatever local complexity does: here it falls for a second time in all cases."""
+    fall = np.array([9.0, 5.0, 5.0, 8.0, 8.0, 2.0])
+    phases = sg.find_phases(STEPS, fall, noise=0.01, smoothing=0.01, log2_ratio=ratios(values))
+    assert phases.migration == expected
+    order = np.random.default_rng(0).permutation(len(STEPS))
+    mixed = sg.find_phases(STEPS[order], fall[order], noise=0.01, smoothing=0.01, log2_ratio=ratios(values)[order])
+    assert mixed.migration == expected
+
+
+def test_a_curve_alone_shows_no_migration():
+    steps = np.unique(np.geomspace(1, 1e5, 60).round())
+    phases = sg.find_phases(steps, curve(steps, 1, 1, 1))
+    assert phases.second_descent is not None
+    assert phases.migration is None
+    with pytest.raises(sg.InvalidInputError, match="log2_ratio must be a ratio and two ends for each of 6 steps"):
+        sg.find_phases(STEPS, STEPS, log2_ratio=np.zeros(6))

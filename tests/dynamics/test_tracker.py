@@ -254,3 +254,66 @@ def test_a_summary_writer_gets_every_number(probes):
     total = tracker.series("local_complexity", "train").value[0]
     assert ("local_complexity/train/r=0.25", total, 0) in board.scalars
     assert "local_complexity/random/r=0.25/5" in {tag for tag, _, _ in board.scalars}
+
+
+def classifier():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 3))
+    x = torch.rand(60, 6, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        model[2].weight.mul_(20)
+        model[2].bias.sub_(model(x).mean(0))  # so that every class wins somewhere
+        y = model(x).argmax(1)
+    assert len(y.unique()) == 3
+    return model, x, y
+
+
+def test_the_profile_is_recorded_with_its_ratio(tmp_path):
+    model, x, y = classifier()
+    options = {"radius": 0.2, "dim": 3, "profile": (x, y), "n_segments": 25, "path": tmp_path / "run.csv"}
+    tracker = sg.LocalComplexityTracker(model, {"all": x}, **options)
+    tracker.record(0)
+    expected = sg.migration_profile(model, x, y, n_segments=25, radius=0.2, dim=3)
+    table = sg.load_table(tmp_path / "run.csv")
+    for fraction, mean, error in zip(expected.fractions, expected.mean, expected.standard_error, strict=True):
+        _, (value,), (low,), (high,) = sg.select_series(table, "migration_profile", f"{fraction:g}")
+        assert value == pytest.approx(mean)
+        assert (high - low) / 2 == pytest.approx(2.797 * error, rel=1e-3)  # Student's, 24 degrees of freedom
+        assert sg.select_series(table, "migration_profile", f"{fraction:g}", layer="1").value == pytest.approx(mean)
+    ratio = sg.select_series(table, "migration_log2_ratio")
+    assert [float(one[0]) for one in ratio[1:]] == pytest.approx(expected.log2_ratio_interval())
+    with pytest.raises(sg.InvalidInputError, match="profile"):
+        sg.LocalComplexityTracker(model, {"all": x}, **{**options, "profile": (x, (y + 1) % 3)})
+    resumed = sg.LocalComplexityTracker(model, {"all": x}, **options)
+    assert not resumed.record(0)
+
+
+def test_rounding_and_collapse_are_recorded_for_labelled_probes_and_warned_of_once():
+    model, x, y = classifier()
+    optimizer = torch.optim.Adam(model.parameters())
+    tracker = sg.LocalComplexityTracker(model, {"a": x, "b": x[:20]}, dim=2, labels={"a": y}, optimizer=optimizer)
+    nn.functional.cross_entropy(model(x), y).backward()
+    optimizer.step()
+    tracker.record(0)
+    with torch.no_grad():
+        h = model[:2](x)
+        rounding = sg.precision_diagnostics(model(x), y, model=model, optimizer=optimizer, features=h)
+    collapse = sg.neural_collapse(h, y, model[2])
+    for kind, numbers in (("precision", rounding.numbers()), ("collapse", collapse.numbers())):
+        for name, value in numbers.items():
+            assert tracker.series(f"{kind}/a/{name}").value == pytest.approx(value), name
+    with torch.no_grad():
+        model[2].weight.mul_(1000)
+        model[2].bias.mul_(1000)
+    with pytest.warns(sg.PrecisionWarning, match="step 1: the cross-entropy has left the range"):
+        tracker.record(1)
+    tracker.record(2)  # once is enough: a second warning would be an error here
+    with pytest.raises(sg.InvalidInputError, match="none of the probes"):
+        sg.LocalComplexityTracker(model, {"a": x}, dim=2, labels={"c": y})
+
+
+def test_metrics_may_return_several_numbers():
+    model, x, _ = classifier()
+    tracker = sg.LocalComplexityTracker(model, {"a": x}, dim=2, metrics={"norm": lambda m: {"one": 1.0, "two": 2}})
+    tracker.record(0)
+    assert [tracker.series(f"norm/{name}").value.item() for name in ("one", "two")] == [1, 2]
