@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from splinegeo.errors import InvalidInputError
 
+from ..ambient import own_settings
+from ..given import real_tensor
+
 
 @dataclass(frozen=True)
 class NeuralCollapse:
@@ -46,6 +49,7 @@ class NeuralCollapse:
         return asdict(self)
 
 
+@own_settings()
 def neural_collapse(features: Tensor | ArrayLike, labels: Tensor | ArrayLike, last_layer: nn.Linear) -> NeuralCollapse:
     """Measure neural collapse, NC1 to NC4.
 
@@ -124,7 +128,7 @@ def _checked(
     if not isinstance(last, nn.Linear):
         raise InvalidInputError(f"last_layer must be a torch.nn.Linear, not {type(last).__name__}")
     w = last.weight.detach().double()
-    h, y = torch.as_tensor(features).detach().double().to(w.device), torch.as_tensor(labels).detach().to(w.device)
+    h, y = real_tensor(features, "features").double().to(w.device), real_tensor(labels, "labels").to(w.device)
     if h.dim() != 2 or h.shape[1] != w.shape[1] or y.shape != h.shape[:1] or y.is_floating_point():
         raise InvalidInputError(
             f"features must be (N, {w.shape[1]}) with N integer labels, not {tuple(h.shape)} and {tuple(y.shape)}"

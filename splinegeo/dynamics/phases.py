@@ -195,7 +195,7 @@ def _interval(steps: NDArray, curve: NDArray[np.float64], error: NDArray[np.floa
 
 def _migration(steps: NDArray, log2_ratio: ArrayLike) -> Interval | None:
     """From the last step without an excess at the boundary to where nearly all of the excess is there."""
-    table = np.asarray(log2_ratio, dtype=np.float64)
+    table = real_array(log2_ratio, "log2_ratio")
     if table.shape != (len(steps), 3):
         raise InvalidInputError(
             f"log2_ratio must be a ratio and two ends for each of {len(steps)} steps, not {table.shape}"

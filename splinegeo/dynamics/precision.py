@@ -11,6 +11,9 @@ from torch import Tensor, nn
 
 from splinegeo.errors import InvalidInputError
 
+from ..ambient import own_settings
+from ..given import real_tensor
+
 # From here on what a training follows is not the gradient of its loss.
 _VANISHED, _ERROR = 0.5, 0.1
 _QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
@@ -71,6 +74,7 @@ class PrecisionDiagnostics:
         return {name: value for name, value in known.items() if not np.isnan(value)}
 
 
+@own_settings()
 def precision_diagnostics(
     logits: Tensor | ArrayLike,
     labels: Tensor | ArrayLike,
@@ -139,7 +143,7 @@ def _norms(model: nn.Module | None, features: Tensor | ArrayLike | None, y: Tens
         squares = [parameter.detach().double().square().sum() for parameter in model.parameters()]
         found["weight_norm"] = torch.stack(squares).sum().sqrt().item()
     if features is not None:
-        h = torch.as_tensor(features).detach().flatten(1).double()
+        h = real_tensor(features, "features").flatten(1).double()
         if len(h) != len(y):
             raise InvalidInputError(f"{len(h)} features for {len(y)} labels")
         found["mean_norm"] = h.mean(0).norm().item()
@@ -161,7 +165,7 @@ def _below_eps(optimizer: torch.optim.Optimizer) -> float:
 
 
 def _checked(logits: Tensor | ArrayLike, labels: Tensor | ArrayLike) -> tuple[Tensor, Tensor]:
-    z, y = torch.as_tensor(logits).detach(), torch.as_tensor(labels).detach()
+    z, y = real_tensor(logits, "logits"), real_tensor(labels, "labels")
     if z.dim() != 2 or z.shape[1] < 2 or not len(z) or not z.is_floating_point():
         raise InvalidInputError(f"logits must be floating-point (N, C) with C >= 2, not {z.dtype} {tuple(z.shape)}")
     if y.shape != z.shape[:1] or y.is_floating_point() or not 0 <= int(y.min()) <= int(y.max()) < z.shape[1]:

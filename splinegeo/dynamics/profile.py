@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from splinegeo.errors import InvalidInputError
 
+from ..ambient import own_settings
 from ..complexity import exact_local_complexity, local_complexity
 from ..complexity.frames import seed_of
+from ..given import real_array
 from .classifier import checked, labels_of
 from .undisturbed import undisturbed
 
@@ -137,6 +139,7 @@ class MigrationProfile:
         return values.mean(axis=0) if len(values) else np.full(len(self.fractions), np.nan)
 
 
+@own_settings()
 def migration_profile(
     model: nn.Module,
     x: Tensor | ArrayLike,
@@ -284,7 +287,7 @@ def _checked_fractions(fractions: int | Sequence[float]) -> Floats:
     if isinstance(fractions, (int, np.integer)) and not isinstance(fractions, bool):
         where = np.linspace(0, 1, int(fractions)) if fractions >= 2 else np.zeros(0)
     else:
-        where = np.asarray(fractions, dtype=np.float64)
+        where = real_array(fractions, "fractions")
     if where.ndim != 1 or len(where) < 2 or where[0] != 0 or where[-1] != 1 or (np.diff(where) <= 0).any():
         raise InvalidInputError(f"fractions must ascend from 0 to 1, or be a number of at least two, not {fractions!r}")
     return where

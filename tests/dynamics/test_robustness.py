@@ -1,6 +1,7 @@
 """PGD: exact on affine models, within its ball, and the same as foolbox's, step by step."""
 
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -91,7 +92,7 @@ def test_accuracy_of_affine_models_is_the_true_one(scale, slack):
         norms = (model.weight[y][:, None] - model.weight[None]).abs().sum(2)
         for eps in (0.005, 0.01, 0.02):
             truth = (margins(model, x, y) > eps * norms).all(1).double().mean().item()
-            found = sg.robust_accuracy(model, x, y, eps=eps, n_steps=20, bounds=None)
+            found = sg.robust_accuracy(model, x, y, eps=eps, n_steps=20, bounds=None, attack="pgd")
             assert 0.1 < truth <= found <= truth + slack
 
 
@@ -119,7 +120,8 @@ def test_attacks_stay_in_the_ball_and_the_bounds(network, digits, bounds):
     if bounds is not None:
         assert bounds[0] <= attacked.min() < attacked.max() <= bounds[1]
     robust = (network(attacked).argmax(1) == y).double().mean().item()
-    assert robust == pytest.approx(sg.robust_accuracy(network, x, y, eps=0.1, n_steps=10, bounds=bounds), abs=0.006)
+    found = sg.robust_accuracy(network, x, y, eps=0.1, n_steps=10, bounds=bounds, attack="pgd")
+    assert robust == pytest.approx(found, abs=0.006)
     wrong = network(x).argmax(1) != y
     assert wrong.any()
     assert torch.equal(attacked[wrong], x[wrong])
@@ -140,16 +142,15 @@ def test_results_repeat_and_do_not_depend_on_the_batch_size(network, digits):
     model = mlp().double()
     model.load_state_dict(network.state_dict())
     options = {"eps": 0.03, "n_steps": 8}
+    robust = partial(sg.robust_accuracy, attack="pgd", rng=4, **options)
     whole = sg.pgd_attack(model, x, y, rng=4, **options)
     for size in (1, 7, 60):
         again = sg.pgd_attack(model, x, y, rng=4, batch_size=size, **options)
         assert (whole - again).abs().max() < 1e-12
-        assert sg.robust_accuracy(model, x, y, rng=4, batch_size=size, **options) == sg.robust_accuracy(
-            model, x, y, rng=4, **options
-        )
+        assert robust(model, x, y, batch_size=size) == robust(model, x, y)
     assert not torch.equal(whole, sg.pgd_attack(model, x, y, rng=5, **options))
     assert torch.equal(whole, sg.pgd_attack(model, x, y, rng=4, **options))
-    single = [sg.robust_accuracy(network, x, y, rng=4, batch_size=size, **options) for size in (1, 7, 60)]
+    single = [robust(network, x, y, batch_size=size) for size in (1, 7, 60)]
     assert max(single) - min(single) <= 1 / 60
 
 
@@ -193,7 +194,7 @@ def surer(network, factor):
 def test_a_network_that_is_sure_of_itself_is_not_spared(network, digits):
     """Larger logits change no decision, but round the gradient of the cross-entropy, which then finds far less."""
     x, y = digits.test_x[:300], digits.test_y[:300]
-    options = {"eps": 0.05, "n_steps": 10}
+    options = {"eps": 0.05, "n_steps": 10, "attack": "pgd"}
     as_it_is = sg.robust_accuracy(network, x, y, **options)
     assert as_it_is < 0.6
     assert sg.robust_accuracy(network, x, y, loss="cross_entropy", **options) == pytest.approx(as_it_is, abs=0.02)
@@ -282,5 +283,7 @@ def import_foolbox():
 def test_bad_arguments_are_refused(change, message):
     x = torch.linspace(0, 1, 18).view(3, 6)
     arguments = {"model": small_model(), "x": x, "y": torch.tensor([0, 1, 2]), "eps": 0.1, "n_steps": 2, **change}
+    if "loss" in change or "step_size" in change:
+        arguments["attack"] = "pgd"
     with pytest.raises(sg.SplineGeoError, match=message):
         sg.robust_accuracy(**arguments)
