@@ -11,7 +11,11 @@ from .curves import draw_training_curves as draw_training_curves
 from .deformation import draw_deformation as draw_deformation
 from .explorer import explore as explore
 from .explorer import write_html as write_html
+from .film import animate_migration as animate_migration
+from .film import draw_edge_map as draw_edge_map
 from .migration import draw_edge_density as draw_edge_density
+from .migration import draw_migration_map as draw_migration_map
+from .migration import draw_migration_profile as draw_migration_profile
 from .partitions import draw_partition as draw_partition
 from .paths import draw_path as draw_path
 from .points import draw_points as draw_points

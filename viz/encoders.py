@@ -27,7 +27,8 @@ _H264 = (
     "-crf 18 -preset medium -pix_fmt yuv420p -vf scale=out_color_matrix=bt709 -colorspace bt709 "
     "-color_primaries bt709 -color_trc bt709 -movflags +faststart"
 )  # fmt: skip
-_GIF_WIDTH = 720
+# Pixels; of frames that are more than twice as wide as high, such as rows of panels, half as much more.
+_GIF_WIDTH, _WIDE_GIF = 720, 1080
 _PALETTE_SAMPLE = 400_000
 
 
@@ -109,7 +110,8 @@ class GifEncoder:
         self._duration = 1000 / fps
         self._hold = hold
         width, height = np.rint(figure.bbox.size).astype(int).tolist()
-        self._size = (min(_GIF_WIDTH, width), round(height * min(_GIF_WIDTH, width) / width))
+        most = min(_WIDE_GIF if width > 2 * height else _GIF_WIDTH, width)
+        self._size = (most, round(height * most / width))
         # A palette for all frames can only be chosen once all are known, so they wait, at their reduced size.
         self._frames: list[Image.Image] = []
 

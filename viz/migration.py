@@ -1,21 +1,29 @@
-"""`draw_edge_density`: where the edges of a partition gather, at one or at many checkpoints."""
+"""Where regions have gone: edge density, and local complexity from the data to the boundary, over the checkpoints."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import Colormap
-from numpy.typing import NDArray
+from matplotlib.colors import Colormap, LogNorm
+from numpy.typing import ArrayLike, NDArray
 
-from splinegeo import EdgeDensity, InvalidInputError
+from splinegeo import EdgeDensity, InvalidInputError, MigrationProfile
 
+from .colorbars import add_colorbar
+from .colouring import Quantity
+from .curves import checked_curve, style_curves
 from .style import FONT, INK, house_style
 
 _FIGURE = (4.6, 3.4)
+_WAY = "way from the data (0) to the decision boundary (1)"
+_COMPLEXITY = "local complexity"
+
+# Fractions and means, and both ends of a band if there is one, in place of a profile.
+Profile = MigrationProfile | Sequence[ArrayLike]
 
 
 def draw_edge_density(
@@ -81,6 +89,133 @@ def draw_edge_density(
     return axes
 
 
+def draw_migration_profile(
+    profiles: Profile | Mapping[Any, Profile],
+    ax: Axes | None = None,
+    *,
+    cmap: str | Colormap = "viridis",
+    legend: str | None = None,
+    top: float | None = None,
+) -> Axes:
+    """Local complexity by fraction of the way from the data to the decision boundary: one curve for each checkpoint.
+
+    Parameters
+    ----------
+    profiles : MigrationProfile, or mapping from a name, such as the training step, to one
+        In the order of the colours, from dark to light. Bands are 99 % intervals over the segments. A sequence
+        (fractions, means) or (fractions, means, low, high) stands for a profile too.
+    ax : Axes, optional
+        A new figure otherwise.
+    cmap : colours of the first to the last curve
+    legend : title of the legend, such as ``"step"``
+    top : float, optional
+        Upper end of the axis of local complexity.
+
+    Returns
+    -------
+    Axes
+        One line for each profile.
+
+    Raises
+    ------
+    InvalidInputError
+        If there is nothing to draw, or the means are not as many as the fractions.
+
+    Examples
+    --------
+    >>> from splinegeo import viz
+    >>> ax = viz.draw_migration_profile({0: ([0, 0.5, 1], [2, 1, 1]), 6000: ([0, 0.5, 1], [0, 0.4, 2])}, legend="step")
+    >>> [line.get_label() for line in ax.lines]
+    ['0', '6,000']
+    """
+    known: Mapping[Any, Profile] = profiles if isinstance(profiles, Mapping) else {"": profiles}
+    if not known:
+        raise InvalidInputError("no migration profile was given to draw")
+    axes = _axes() if ax is None else ax
+    colours = plt.get_cmap(cmap)(np.linspace(0.0, 0.88, len(known)))
+    for colour, (name, profile) in zip(colours, known.items(), strict=True):
+        x, y, *band = points_of(profile, str(name))
+        if band:
+            low, high = band
+            axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+        axes.plot(x, y, color=colour, lw=1.6, marker="o", ms=2.8, label=f"{name:,}" if isinstance(name, int) else name)
+    _style(axes, _WAY, _COMPLEXITY)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(0, top)
+    if len(known) > 1:
+        axes.legend(title=legend, frameon=False, fontsize=FONT - 1, title_fontsize=FONT - 1)
+    return axes
+
+
+def draw_migration_map(
+    steps: ArrayLike,
+    profiles: Sequence[Profile],
+    ax: Axes | None = None,
+    *,
+    limits: tuple[float, float] | None = None,
+    cmap: str | Colormap = "magma",
+    colorbar: bool = True,
+) -> Axes:
+    """Local complexity over training steps and the way to the boundary, as an image: trough and crests over time.
+
+    Parameters
+    ----------
+    steps : (n,) ascending optimiser steps
+    profiles : n profiles of the same fractions, as `draw_migration_profile` takes them
+    ax : Axes, optional
+        A new figure otherwise.
+    limits : (low, high), optional
+        Ends of the logarithmic colour scale; by default those of the values, at most a thousandfold.
+    cmap, colorbar : of the image
+
+    Raises
+    ------
+    InvalidInputError
+        If there are not as many profiles as steps, or their fractions differ.
+
+    Examples
+    --------
+    >>> from splinegeo import viz
+    >>> ax = viz.draw_migration_map([0, 10, 100], [([0, 0.5, 1], [2, 1, 1])] * 3)
+    >>> ax.get_ylabel()
+    'way from the data (0) to the decision boundary (1)'
+    """
+    found = [points_of(profile, f"number {k}") for k, profile in enumerate(profiles)]
+    x, _ = checked_curve("migration map", steps, [0.0] * len(found))
+    if any(not np.array_equal(one[0], found[0][0]) for one in found):
+        raise InvalidInputError("the profiles have different fractions, so that they do not fit on one axis")
+    values = np.stack([one[1] for one in found])
+    high = float(np.nanmax(values)) if limits is None else limits[1]
+    low = max(float(values[values > 0].min(initial=high)), high / 1000) if limits is None else limits[0]
+    axes = _axes() if ax is None else ax
+    style_curves(axes, x)
+    scale = LogNorm(low, high, clip=True) if high > low > 0 else LogNorm(0.01, 1, clip=True)
+    image = axes.pcolormesh(
+        _edges_between(x), _edges_between(found[0][0]), values.T, norm=scale, cmap=cmap, rasterized=True
+    )
+    axes.grid(visible=False)
+    axes.set_ylabel(_WAY, fontsize=FONT)
+    axes.set_ylim(0, 1)
+    if colorbar:
+        add_colorbar(image, Quantity(values, _COMPLEXITY, "log", image.get_cmap()), axes)
+    return axes
+
+
+def points_of(profile: Profile, name: str = "") -> list[NDArray[np.float64]]:
+    """Fractions and means, and the ends of a band where there is one."""
+    if isinstance(profile, MigrationProfile):
+        half = 2.576 * profile.standard_error
+        return [profile.fractions, profile.mean, profile.mean - half, profile.mean + half]
+    x, *others = (np.asarray(one, dtype=np.float64) for one in profile)
+    return [x, *(checked_curve(f"profile {name}", x, one)[1] for one in others)]
+
+
+def _edges_between(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ends of the cells around ascending positions."""
+    middle = (x[1:] + x[:-1]) / 2
+    return np.concatenate([x[:1], middle, x[-1:]])
+
+
 def _axes() -> Axes:
     with house_style():
         _, ax = plt.subplots(figsize=_FIGURE, layout="constrained")
@@ -96,11 +231,15 @@ def _curve(found: EdgeDensity, relative: bool) -> tuple[NDArray[np.float64], NDA
 
 def _label(ax: Axes, relative: bool, to: str) -> None:
     what = "edge length per area / its mean on the slice" if relative else "edge length per area"
-    ax.set_ylabel(what, fontsize=FONT)
-    ax.set_xlabel(f"distance to {to}, in the slice", fontsize=FONT)
+    _style(ax, f"distance to {to}, in the slice", what)
     ax.set_xlim(left=0)
     # Axes that share this scale may hold higher curves than these.
     ax.set_ylim(0, 1.05 * max(other.dataLim.y1 for other in ax.get_shared_y_axes().get_siblings(ax)))
+
+
+def _style(ax: Axes, x: str, y: str) -> None:
+    ax.set_xlabel(x, fontsize=FONT)
+    ax.set_ylabel(y, fontsize=FONT)
     ax.tick_params(labelsize=FONT - 1)
     ax.grid(color="#dcdce2", linewidth=0.6)
     ax.set_axisbelow(True)
