@@ -1,10 +1,11 @@
-"""Checkpoints of a training run on disk: one safetensors file for each step, which says how it was made."""
+"""A training on disk: a safetensors file for each checkpoint, and a training that survives its process by them."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -12,10 +13,14 @@ from torch import Tensor, nn
 
 import splinegeo as sg
 
-from .networks import Network, describe, network_of
-from .training import TrainingRun
+from .data import Samples
+from .networks import Network, describe, network_of, restored
+from .setting import Setting, differences
+from .training import Trainer, TrainingRun
 
 FOLDER = "checkpoints"
+RESUME = "resume.safetensors"
+SETTING = "setting.json"
 _KEY = "splinegeo"
 
 
@@ -38,9 +43,7 @@ class Checkpoint:
 
     def model(self) -> nn.Module:
         """The module itself, in evaluation mode."""
-        made = self.network.build(self.seed)
-        made.load_state_dict(self.state)
-        return made.eval()
+        return restored(self.network, self.state)
 
 
 def checkpoint_path(out: Path, step: int) -> Path:
@@ -100,3 +103,68 @@ def load_checkpoint(path: Path) -> Checkpoint:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise sg.InvalidInputError(f"'{path}' is not a whole checkpoint of a run: {first}") from error
     return checkpoint
+
+
+class ResumableTraining:
+    """One training of a setting in a folder, taken up where the last process left it.
+
+    The weights of every checkpoint are kept as ``checkpoints/step_*.safetensors``; ``resume.safetensors`` holds
+    what the next step depends on at the newest checkpoint. It is written after that checkpoint and replaced whole:
+    a process that is killed between the two trains that stretch again, with the same bits.
+
+    Raises
+    ------
+    InvalidInputError
+        If the folder holds a training of another setting or seed.
+    """
+
+    def __init__(self, out: Path, setting: Setting, seed: int, samples: Samples) -> None:
+        self._out, self._network, self._seed = out, setting.network, seed
+        _claim(out / SETTING, {"seed": seed, **setting.identity()})
+        self._trainer = Trainer(setting.network.build(seed), samples.train_x, samples.train_y, setting, seed)
+        self._resume()
+
+    @property
+    def step(self) -> int:
+        """How far the training has come."""
+        return self._trainer.step
+
+    def state_at(self, step: int, bar: Any = None) -> dict[str, Tensor]:
+        """The weights at a step: those of its checkpoint if the training has passed it, trained otherwise.
+
+        Raises
+        ------
+        InvalidInputError
+            If the training has passed the step without leaving a checkpoint, or left one that is damaged.
+        """
+        if step > self._trainer.step or (step == 0 and not checkpoint_path(self._out, 0).exists()):
+            self._trainer.advance(step, bar)
+            state = {name: value.clone() for name, value in self._trainer.model.state_dict().items()}
+            save_checkpoint(self._out, Checkpoint(step, self._seed, self._network, state))
+            content = safetensors.torch.save(self._trainer.state())
+            sg.write_whole(self._out / RESUME, lambda stream: stream.write(content))
+            return state
+        return load_checkpoint(checkpoint_path(self._out, step)).state
+
+    def _resume(self) -> None:
+        path = self._out / RESUME
+        if not path.exists():
+            return
+        try:
+            self._trainer.restore(safetensors.torch.load_file(path))
+        except (OSError, safetensors.SafetensorError, LookupError, ValueError, RuntimeError) as error:
+            raise sg.InvalidInputError(f"cannot go on with the training in '{path}': {error}; remove it") from error
+
+
+def _claim(path: Path, setting: dict[str, Any]) -> None:
+    """Write down what is trained in a folder, or refuse one that was used for something else."""
+    wanted = json.loads(json.dumps(setting))
+    if path.exists():
+        found = json.loads(path.read_text(encoding="utf-8"))
+        differing = differences(found, wanted)
+        if differing:
+            raise sg.InvalidInputError(
+                f"'{path.parent}' holds a training with {'; '.join(differing)}; take another folder, or remove it"
+            )
+    text = json.dumps(wanted, indent=1).encode()
+    sg.write_whole(path, lambda stream: stream.write(text))

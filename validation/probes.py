@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -18,7 +16,8 @@ from tqdm import tqdm
 
 import splinegeo as sg
 
-from .digits import load_digits
+from .data import load_digits
+from .figures import save_figure, save_table
 
 Probes = Mapping[str, Tensor]
 # Name of a kind of points -> one result for each network.
@@ -34,7 +33,6 @@ _DEFORMATION = (
     *("eccentricity", "diameter", "relative_eccentricity", "relative_diameter"),
 )
 LEVEL = 0.99
-DPI = 150
 
 
 def digit_probes(
@@ -124,7 +122,7 @@ def save_complexity(out: Path, complexity: Complexity, steps: Sequence[int] | No
         ax = viz.draw_local_complexity(steps, complexity, level=LEVEL)
     figure = ax.get_figure(root=True)
     assert figure is not None
-    return [_save_table(out / "complexity.csv", _COMPLEXITY, rows), _save_figure(out / "complexity.png", figure)]
+    return [save_table(out / "complexity.csv", _COMPLEXITY, rows), save_figure(out / "complexity.png", figure)]
 
 
 def save_deformation(out: Path, deformations: Deformations) -> list[Path]:
@@ -140,7 +138,7 @@ def save_deformation(out: Path, deformations: Deformations) -> list[Path]:
         for layer, values in zip(("input", *found.layer_names), _deformation_of(found), strict=True)
     ]
     figure = _deformation_figure(deformations)
-    return [_save_table(out / "deformation.csv", _DEFORMATION, rows), _save_figure(out / "deformation.png", figure)]
+    return [save_table(out / "deformation.csv", _DEFORMATION, rows), save_figure(out / "deformation.png", figure)]
 
 
 def _deformation_figure(deformations: Deformations) -> Figure:
@@ -181,18 +179,3 @@ def _deformation_of(found: sg.Deformation) -> np.ndarray:
     """Eccentricity, diameter and both relative to the input, means over the points, (L + 1, 4)."""
     both = np.stack([found.eccentricity, found.diameter], axis=-1)
     return np.concatenate([both, both / both[:, :1]], axis=-1).mean(axis=0)
-
-
-def _save_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return sg.write_whole(path, lambda stream: stream.write(text.getvalue().encode()))
-
-
-def _save_figure(path: Path, figure: Figure) -> Path:
-    try:
-        return sg.write_whole(path, lambda stream: figure.savefig(stream, format="png", dpi=DPI))
-    finally:
-        plt.close(figure)

@@ -143,7 +143,8 @@ def draw_migration_profile(
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(0, top)
     if len(known) > 1:
-        axes.legend(title=legend, frameon=False, fontsize=FONT - 1, title_fontsize=FONT - 1)
+        style = {"frameon": False, "fontsize": FONT - 1, "title_fontsize": FONT - 1}
+        axes.legend(title=legend, loc="upper left", **style)  # a place that does not change from frame to frame
     return axes
 
 

@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from splinegeo.validation.checkpoints import Checkpoint, load_checkpoints
-from splinegeo.validation.digits import load_digits
+from splinegeo.validation.data import load_digits
+from splinegeo.validation.training import outputs_of
 from splinegeo.viz.explorer.maps import with_network
 
 from ..dynamics import load_table, select_series
@@ -68,8 +69,7 @@ class Run:
         """The training digits and labels of the run, if its network takes digits and they are installed."""
         try:
             digits = load_digits(seed=self.checkpoints[-1].seed)
-            with torch.no_grad():
-                self.model()(digits.train_x[:2])
+            outputs_of(self.model(), digits.train_x[:2])
         except (InvalidInputError, RuntimeError):  # not installed; or another kind of input
             return None
         return digits.train_x, digits.train_y.tolist()

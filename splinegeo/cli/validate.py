@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splinegeo.validation.harness import run_validation
+from splinegeo.validation.checks import run_validation
 
 from .options import Out, Seed
 

@@ -19,7 +19,7 @@ import traceback
 from pathlib import Path
 from threading import Timer
 
-import splinegeo.validation.demo as demo
+import splinegeo.validation.experiments.demo as demo
 
 from splinegeo.cli import main
 

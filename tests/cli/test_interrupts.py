@@ -200,7 +200,7 @@ def test_demo(workplace):
     results, report = interrupted(
         workplace,
         command=["demo", "--out", "OUT"],
-        demo={"last_step": 20, "n_checkpoints": 3},
+        demo={"last_step": 20, "n_frames": 3},
         shares=[0.01, 0.1, 0.3, 0.5, 0.7, 0.9],
         most_files=12,
     )
