@@ -40,7 +40,8 @@ class Place:
 
     def parts(self, rows: Any) -> list[Any]:
         """What the dimension is split into."""
-        return [size for size in (self.outer, rows, self.inner) if size is rows or size != 1]
+        outer, inner = ([size] if size != 1 else [] for size in (self.outer, self.inner))
+        return [*outer, rows, *inner]
 
     def order(self, n_dims: int) -> list[int]:
         """The permutation of the split dimensions that brings the rows to the front."""
