@@ -20,7 +20,7 @@ def test_an_experiment_leaves_what_it_promises(recipe, tmp_path):
     lines = []
     summary = run_recipe(recipe, tmp_path, seeds=(3,), progress=False, say=lines.append)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "plain", "two_layers", "summary.json", "summary.md", "summary.csv", "comparison.png",
+        "plain", "two_layers", "summary.json", "summary.md", "summary.csv", "comparison.png", "profiles.png",
     }  # fmt: skip
     folder = tmp_path / "two_layers/seed_3"
     assert {path.name for path in folder.iterdir()} == {
