@@ -240,7 +240,8 @@ def partitions_of(
     frames, mesh = _windows(network, domains, device)
     with full_precision(network.dtype, network.device), torch.no_grad():
         section = _restrict(network, domains, frames, device)
-    if max_memory is None and network.device.type == "cpu" and is_wide(section):
+        in_bases = max_memory is None and network.device.type == "cpu" and is_wide(section)
+    if in_bases:
         with _shown(network, mesh, progress) as shown:
             walk = BasisWalk.of(section, tolerance, decisions, shown)
             mesh = walk.finish(walk.begin(mesh))

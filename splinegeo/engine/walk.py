@@ -37,10 +37,6 @@ from .front import Front, bytes_of, crowds, is_outgrown, tiles_to_fit, tiles_to_
 from .progress import Progress
 from .ties import dissolve_lost_ties
 
-# Share of the magnitudes of the input-space computation (of a tolerance) that may be rounding in the plane's base
-# point: it moves a line as a whole, so only coincidences of several lines can notice.
-_BASE_SHARE = 2.0**-8
-
 
 @dataclass(frozen=True)
 class Walk:
@@ -72,7 +68,7 @@ class Walk:
     def begin(self, mesh: Subdivision, max_memory: int | None) -> Front:
         """Before the first nonlinearity, with one region per plane in its normalised coordinates."""
         values = self.section.at(as_tensor(mesh.vertices), as_tensor(mesh.vertex_windows()))
-        return Front(mesh, values, _entry_magnitudes(self.section), max_memory)
+        return Front(mesh, values, self.section.entry_magnitudes(), max_memory)
 
     def finish(self, front: Front) -> Subdivision:
         """Refine until the network is affine on every region."""
@@ -207,12 +203,3 @@ def _carry(values: Environment, refinement: Refinement, step: Step, events: Tens
             entry = as_tensor(refinement.zero_vertex) * events.shape[1] + as_tensor(refinement.zero_event)
             carried.view(-1).index_fill_(0, entry, 0)
         values[name] = carried
-
-
-def _entry_magnitudes(section: Section) -> Environment:
-    first, second = section.slopes
-    return {
-        name: (base.abs() + first[name].abs() + second[name].abs()).amax(0, keepdim=True)
-        + _BASE_SHARE * section.magnitude[name].amax(0, keepdim=True)
-        for name, base in section.base.items()
-    }

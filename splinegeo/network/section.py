@@ -53,15 +53,18 @@ class Section:
         return env
 
     def entry_magnitudes(self) -> Environment:
-        """(1, ...) each: the magnitudes that enter the first nonlinearity, on windows that reach to 1.
+        """(1, ...) each: the magnitudes that enter the first nonlinearity, over all windows, which reach to 1."""
+        return {name: sizes.amax(0, keepdim=True) for name, sizes in self.entry_magnitudes_by_plane().items()}
+
+    def entry_magnitudes_by_plane(self) -> Environment:
+        """(K, ...) each: the magnitudes that enter the first nonlinearity, plane by plane, on windows that reach to 1.
 
         Of what entered the base point only a share counts: rounding in it moves a line as a whole, so only
         coincidences of several lines can notice.
         """
         first, second = self.slopes
         return {
-            name: (base.abs() + first[name].abs() + second[name].abs()).amax(0, keepdim=True)
-            + _BASE_SHARE * self.magnitude[name]
+            name: base.abs() + first[name].abs() + second[name].abs() + _BASE_SHARE * self.magnitude[name]
             for name, base in self.base.items()
         }
 

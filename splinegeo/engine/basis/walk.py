@@ -31,9 +31,6 @@ from .front import Front
 from .kinks import Comparison, bend_of, operands_of
 from .tournament import compete
 
-# Share of the magnitudes of the input-space computation (of a tolerance) that may be rounding in the plane's base
-# point: it moves a line as a whole, so only coincidences of several lines can notice.
-_BASE_SHARE = 2.0**-8
 _CUT_AT, _REGIONS_PER_FRONT = 4, 20_000
 # Multiply-adds of a row that cost as much as one vertex in one column: rows and vertices of a tile then cost the same.
 _VERTEX_COST, _FEWEST_REGIONS, _MOST_REGIONS = 250, 150, 20_000
@@ -93,7 +90,7 @@ class BasisWalk:
         """Before the first nonlinearity, with one region per plane in its normalised coordinates."""
         section = self.section
         live = {n: torch.stack([b, *(s[n] for s in section.slopes)], 1) for n, b in section.base.items()}
-        magnitudes = {n: x.abs().sum(1) + _BASE_SHARE * section.magnitude[n] for n, x in live.items()}
+        magnitudes = section.entry_magnitudes_by_plane()
         plane = torch.arange(mesh.n_regions, device=self.network.device)
         return first_front(mesh, plane, live, magnitudes, as_tensor(mesh.vertices))
 
