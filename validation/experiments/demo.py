@@ -21,15 +21,15 @@ from .recipe import Recipe
 from .run import Training
 from .slices import Slices, compute_slices, save_slices
 
-N_FRAMES = 24
+N_FRAMES = 16
 DEMO = Recipe(
     name="demo",
     title="Regions migrate to the decision boundary",
     claim="They leave the data and gather at the boundary.",
     variants={"squared error": replace(SMALL, checkpoints=tuple(log_spaced_steps(SMALL.last_step, N_FRAMES)))},
     radii=(0.005,),
-    n_points=50,
-    n_segments=80,
+    n_points=20,
+    n_segments=24,
     budgets=(),
 )
 _FRACTIONS = [f"{fraction:g}" for fraction in np.linspace(0, 1, 11)]
@@ -75,7 +75,7 @@ def run_demo(
     _film(out, slices, table, recipe, progress)
     _draw_curves(out, table)
     model = restored(setting.network, states[slices.steps[-1]])
-    segments = 100 if quick else 400
+    segments = 100 if quick else 200
     profile = sg.migration_profile(model, samples.train_x, samples.train_y, n_segments=segments, rng=seed)
     for line in _summary(out, slices, table, profile):
         say(line)
