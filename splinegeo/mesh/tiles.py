@@ -175,7 +175,7 @@ def runs_along_a_curve(mesh: Subdivision, n_tiles: int) -> Array:
     # Between two corners far apart: a GPU adds up many in no order of its own, and regions would be numbered so, too.
     one, other = (take(mesh.vertices, take(corner, slot)) for slot in (first, first + sizes // 2))
     x, y = (_steps((one[:, i] + other[:, i]) / 2) for i in (0, 1))
-    order = argsort((mesh.window << (2 * _CURVE_BITS)) + _spread(x) + 2 * _spread(y))
+    order = argsort((mesh.window << (2 * _CURVE_BITS)) + spread_bits(x) + 2 * spread_bits(y))
     ordered = take(sizes, order)
     # By the middle of each region in the run: two regions then never make one group of two.
     middle = 2 * ordered.cumsum(0) - ordered
@@ -189,7 +189,7 @@ def _steps(x: Array) -> Array:
     return whole((x - low) / max(high - low, tiny(x)) * (2**_CURVE_BITS - 1))
 
 
-def _spread(bits: Array) -> Array:
+def spread_bits(bits: Array) -> Array:
     """The lowest 16 bits apart: bit i goes to bit 2 i."""
     for shift, mask in ((8, 0x00FF00FF), (4, 0x0F0F0F0F), (2, 0x33333333), (1, 0x55555555)):
         bits = (bits | (bits << shift)) & mask

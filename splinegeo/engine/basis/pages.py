@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...mesh import Array, as_array, as_tensor
-from ...mesh.arrays import arange, argsort, bincount, minimum, put, repeat, take, zeros
+from ...mesh.arrays import arange, argsort, bincount, minimum, put, repeat, take, tiny, whole, zeros
 from ...mesh.order import owners, starts_of
+from ...mesh.tiles import spread_bits
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,9 @@ def along_a_curve(tile: Array, xy: Array, n_tiles: int) -> Array:
     for axis in (0, 1):
         column = xy[:, axis]
         low, high = _bounds(tile, column, n_tiles)
-        extent = (high - low).clip(min=1e-300)
+        extent = (high - low).clip(min=tiny(column))
         step = ((column - take(low, tile)) / take(extent, tile) * (2**bits - 1)).clip(0, 2**bits - 1)
-        result = result + (_spread(_whole(step)) << axis)
+        result = result + (spread_bits(whole(step)) << axis)
     return result
 
 
@@ -73,17 +74,6 @@ def _bounds(tile: Array, x: Array, n: int) -> tuple[Array, Array]:
     low = t.new_zeros(n).scatter_reduce_(0, index, t, "amin", include_self=False)
     high = t.new_zeros(n).scatter_reduce_(0, index, t, "amax", include_self=False)
     return as_array(low), as_array(high)
-
-
-def _whole(x: Array) -> Array:
-    return as_array(as_tensor(x).long())
-
-
-def _spread(bits: Array) -> Array:
-    """The lowest 16 bits apart: bit i goes to bit 2 i."""
-    for shift, mask in ((8, 0x00FF00FF), (4, 0x0F0F0F0F), (2, 0x33333333), (1, 0x55555555)):
-        bits = (bits | (bits << shift)) & mask
-    return bits
 
 
 def by_tile(page_tile: Tensor, n_tiles: int) -> Tensor:
